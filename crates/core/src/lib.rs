@@ -1,0 +1,17 @@
+//! The pure domain of piStats: no I/O, no async, no clock of its own.
+//!
+//! ```text
+//!   ids      what things are called          time     instants, local days, zones, buckets
+//!   event    one activity, checked           limits   what an event may be
+//!   refusal  why one was refused             session  sessions as an algebra: order never matters
+//!   enrich   pure functions of an event      report   questions and answers
+//! ```
+//!
+//! Promises: every function here is deterministic; equal inputs give equal answers on every machine and backend.
+//! It is not responsible for the wire (the contract package), for disks or for SQL.
+
+pub mod ids;
+pub mod time;
+
+pub use ids::{EventId, Generation, Offset, PartitionId, SiteId, VisitorKey, VisitorNo};
+pub use time::{Day, Micros, Zone};

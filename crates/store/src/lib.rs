@@ -1,0 +1,1 @@
+//! The warehouse: commits and reads in SQL.

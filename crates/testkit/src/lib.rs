@@ -1,0 +1,1 @@
+//! What tests share: the naive oracle, histories, a server in the process, real inputs.

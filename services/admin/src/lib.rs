@@ -1,0 +1,1 @@
+//! Admin: sites, keys, rejected events.

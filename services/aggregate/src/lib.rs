@@ -1,0 +1,1 @@
+//! Aggregate: dedupe, enrich, sessions, fold, commit.

@@ -1,0 +1,1 @@
+//! Query: reports from one contract.
