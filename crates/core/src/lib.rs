@@ -10,8 +10,17 @@
 //! Promises: every function here is deterministic; equal inputs give equal answers on every machine and backend.
 //! It is not responsible for the wire (the contract package), for disks or for SQL.
 
+pub mod event;
 pub mod ids;
+pub mod limits;
+pub mod refusal;
+pub mod report;
+pub mod session;
 pub mod time;
 
+pub use event::Event;
 pub use ids::{EventId, Generation, Offset, PartitionId, SiteId, VisitorKey, VisitorNo};
+pub use limits::Limits;
+pub use refusal::{Reason, Refusal};
+pub use session::Session;
 pub use time::{Day, Micros, Zone};
