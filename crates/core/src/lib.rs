@@ -10,6 +10,7 @@
 //! Promises: every function here is deterministic; equal inputs give equal answers on every machine and backend.
 //! It is not responsible for the wire (the contract package), for disks or for SQL.
 
+pub mod directory;
 pub mod event;
 pub mod ids;
 pub mod limits;
@@ -18,6 +19,7 @@ pub mod report;
 pub mod session;
 pub mod time;
 
+pub use directory::{Directory, Scope, Site};
 pub use event::Event;
 pub use ids::{EventId, Generation, Offset, PartitionId, SiteId, VisitorKey, VisitorNo};
 pub use limits::Limits;
