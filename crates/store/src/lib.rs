@@ -1,1 +1,26 @@
-//! The warehouse: commits and reads in SQL.
+//! The warehouse behind two traits: [`Store`] (progress, commits, reads, rollups) and [`Registry`] (sites, keys, refusals).
+//!
+//! ```text
+//!   Aggregate ──lookups──▶ ┌───────┐ ◀──statements── Query (plans, SQL text, bound values)
+//!             ──commit───▶ │ Store │ ◀──registry──── Admin
+//!                          └───────┘
+//! ```
+//!
+//! It is not responsible for what a report means (services/query) or how an event is folded (services/aggregate): it keeps
+//! rows, and promises what [`Store`] says.
+
+mod columns;
+mod commit;
+mod error;
+mod lookup;
+mod read;
+mod registry;
+mod store;
+
+pub use columns::{EventColumns, EventRow, ListColumn, TextColumn};
+pub use commit::{Commit, Progress, SessionVersion, Sign, VisitorVersion};
+pub use error::Error;
+pub use lookup::{Found, HistoryEvent, KnownVisitor, SessionsOf, VisitorHistory};
+pub use read::{Answer, Cell, Rows, Statement};
+pub use registry::{REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
+pub use store::{Checkpoint, Lookup, Refreshed, Store, hour_of};

@@ -1,0 +1,64 @@
+//! What Aggregate commits in one transaction: rows, signed rows, refusals, and how far the log was folded.
+
+use crate::{EventColumns, RejectedRow};
+use pistats_core::{Day, Micros, Offset, PartitionId, Session, SiteId, VisitorKey, VisitorNo};
+use std::sync::Arc;
+
+/// One transaction. Everything of it takes effect, or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// The stretch of the log that these rows come from, by partition; empty for a repair, which moves no checkpoint.
+    pub progress: Vec<Progress>,
+    pub events: EventColumns,
+    pub sessions: Vec<SessionVersion>,
+    pub visitors: Vec<VisitorVersion>,
+    pub rejected: Vec<RejectedRow>,
+}
+
+/// The records `from..to` of a partition are folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub partition: PartitionId,
+    /// Must equal the stored checkpoint: the same commit applied twice is `Error::OutOfStep` and changes nothing.
+    pub from: Offset,
+    pub to: Offset,
+}
+
+/// Whether a row adds a truth or takes one back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sign {
+    Add,
+    Retract,
+}
+
+impl Sign {
+    pub fn number(self) -> i8 {
+        match self {
+            Sign::Add => 1,
+            Sign::Retract => -1,
+        }
+    }
+}
+
+/// A session as it stands now, or one that stood before: every session number is a sum over signs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionVersion {
+    pub site: SiteId,
+    pub visitor: VisitorNo,
+    /// Local day of the session's start.
+    pub day: Day,
+    pub session: Session<Arc<str>>,
+    pub sign: Sign,
+}
+
+/// A visitor and the first event ever seen of it; an older event takes the row back and adds another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VisitorVersion {
+    pub site: SiteId,
+    pub visitor: VisitorNo,
+    pub key: VisitorKey,
+    pub first_seen: Micros,
+    /// Local day of `first_seen`.
+    pub first_day: Day,
+    pub sign: Sign,
+}

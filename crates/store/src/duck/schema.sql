@@ -1,0 +1,52 @@
+-- The relations of the warehouse (DESIGN section 8), in DuckDB. Other engines serve the same names.
+--
+-- Times are microseconds since 1970 (bigint), days are civil days of the site's zone since 1970 (integer): SQL never does
+-- zone arithmetic. Absent text is ''. Append-only but for small tables; sessions and visitors are signed rows.
+
+CREATE TABLE IF NOT EXISTS event (
+  site INTEGER NOT NULL, visitor BIGINT NOT NULL, id UUID NOT NULL, time_us BIGINT NOT NULL, day INTEGER NOT NULL,
+  log_partition SMALLINT NOT NULL, log_offset BIGINT NOT NULL, received_us BIGINT NOT NULL, client_time_us BIGINT,
+  bot BOOLEAN NOT NULL, value BIGINT,
+  topics VARCHAR[] NOT NULL, property_keys VARCHAR[] NOT NULL, property_values VARCHAR[] NOT NULL,
+  name VARCHAR NOT NULL, url VARCHAR NOT NULL, host VARCHAR NOT NULL, path VARCHAR NOT NULL,
+  referrer VARCHAR NOT NULL, source VARCHAR NOT NULL, channel VARCHAR NOT NULL,
+  utm_source VARCHAR NOT NULL, utm_medium VARCHAR NOT NULL, utm_campaign VARCHAR NOT NULL, utm_term VARCHAR NOT NULL,
+  utm_content VARCHAR NOT NULL, title VARCHAR NOT NULL, country VARCHAR NOT NULL, language VARCHAR NOT NULL,
+  device VARCHAR NOT NULL, screen VARCHAR NOT NULL, browser VARCHAR NOT NULL, os VARCHAR NOT NULL, user_id VARCHAR NOT NULL);
+
+-- +1 adds a session as it stands, -1 takes an older version back.
+CREATE TABLE IF NOT EXISTS session (
+  site INTEGER NOT NULL, visitor BIGINT NOT NULL, day INTEGER NOT NULL,
+  first_us BIGINT NOT NULL, first_id UUID NOT NULL, last_us BIGINT NOT NULL, last_id UUID NOT NULL,
+  events BIGINT NOT NULL, page_views BIGINT NOT NULL, bot_events BIGINT NOT NULL,
+  entry_page VARCHAR NOT NULL, exit_page VARCHAR NOT NULL, sign TINYINT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS visitor (
+  site INTEGER NOT NULL, visitor BIGINT NOT NULL, key UUID NOT NULL,
+  first_us BIGINT NOT NULL, first_day INTEGER NOT NULL, sign TINYINT NOT NULL);
+
+-- Rollups of 15 minutes. bucket = time_us / 900,000,000.
+CREATE TABLE IF NOT EXISTS traffic_15m (
+  site INTEGER NOT NULL, bucket BIGINT NOT NULL, day INTEGER NOT NULL, bot BOOLEAN NOT NULL,
+  events BIGINT NOT NULL, page_views BIGINT NOT NULL,
+  value_count BIGINT NOT NULL, value_sum HUGEINT NOT NULL, value_min BIGINT, value_max BIGINT);
+
+-- By the session's start. kind: 0 no bot events, 1 only bot events, 2 both.
+CREATE TABLE IF NOT EXISTS session_15m (
+  site INTEGER NOT NULL, bucket BIGINT NOT NULL, day INTEGER NOT NULL, kind TINYINT NOT NULL,
+  sessions BIGINT NOT NULL, bounces BIGINT NOT NULL, session_us HUGEINT NOT NULL, page_views BIGINT NOT NULL);
+
+-- Hours (time_us / 3,600,000,000, UTC) whose rollups are behind the raw rows: read raw there.
+CREATE TABLE IF NOT EXISTS rollup_dirty (site INTEGER NOT NULL, hour BIGINT NOT NULL, commit_no BIGINT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS generation (generation BIGINT NOT NULL, commits BIGINT NOT NULL, schema_version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS checkpoint (log_partition SMALLINT NOT NULL, next_offset BIGINT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS site (id INTEGER NOT NULL, name VARCHAR NOT NULL, time_zone VARCHAR NOT NULL, created_us BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS api_key (
+  id VARCHAR NOT NULL, hash BLOB NOT NULL, scope VARCHAR NOT NULL, site INTEGER, name VARCHAR NOT NULL,
+  created_us BIGINT NOT NULL, revoked BOOLEAN NOT NULL);
+CREATE TABLE IF NOT EXISTS rejected_event (
+  id UUID NOT NULL, site INTEGER NOT NULL, received_us BIGINT NOT NULL, reason SMALLINT NOT NULL, field VARCHAR NOT NULL,
+  message VARCHAR NOT NULL, payload BLOB NOT NULL, payload_bytes BIGINT NOT NULL, user_agent VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS rejected_count (site INTEGER NOT NULL, reason SMALLINT NOT NULL, count BIGINT NOT NULL);

@@ -1,0 +1,33 @@
+//! What can go wrong in a warehouse, and whether trying again can help.
+
+use pistats_core::{Offset, PartitionId};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The commit does not start where the partition's checkpoint stands: it was applied already, or another owner went on.
+    #[error("partition {} stands at offset {}, the commit starts at {}", partition.0, stored.0, given.0)]
+    OutOfStep { partition: PartitionId, stored: Offset, given: Offset },
+    /// A statement was refused by the engine; the planner is wrong.
+    #[error("the statement was refused: {0}")]
+    Statement(String),
+    /// A sum exceeds 64 bits.
+    #[error("a sum exceeds 64 bits; ask for a shorter range")]
+    Overflow,
+    /// The caller's deadline passed and the statement was interrupted.
+    #[error("the statement was interrupted")]
+    Interrupted,
+    /// The files cannot be opened or were made by another version.
+    #[error("the warehouse cannot be opened: {0}")]
+    Open(String),
+    #[error("the warehouse failed: {0}")]
+    Engine(String),
+    #[error("the warehouse is closed")]
+    Closed,
+}
+
+impl Error {
+    /// Whether the same call may succeed later without a change by the caller.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Error::Engine(_) | Error::Interrupted)
+    }
+}

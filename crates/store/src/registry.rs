@@ -1,0 +1,59 @@
+//! Sites, keys and refused events.
+
+use crate::Error;
+use async_trait::async_trait;
+use pistats_core::directory::{Key, Site};
+use pistats_core::{Directory, Micros, Reason, SiteId};
+
+/// A refused event, kept to be looked at and sent again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RejectedRow {
+    /// Of the refusal.
+    pub id: [u8; 16],
+    pub site: SiteId,
+    pub received: Micros,
+    pub reason: Reason,
+    pub field: String,
+    pub message: String,
+    /// The event's bytes, cut at 4 KiB, without the client address.
+    pub payload: Vec<u8>,
+    /// Bytes before the cut.
+    pub payload_bytes: u32,
+    /// What the request itself said.
+    pub user_agent: String,
+}
+
+/// Which refused events to list, newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RejectedQuery {
+    pub site: SiteId,
+    pub reason: Option<Reason>,
+    /// Only these, when not empty.
+    pub ids: Vec<[u8; 16]>,
+    pub limit: usize,
+}
+
+/// How many refused events of a site are kept; the oldest go first, their counts stay.
+pub const REJECTED_KEPT: usize = 10_000;
+
+/// The small tables that people change.
+#[async_trait]
+pub trait Registry: Send + Sync + 'static {
+    /// All sites and keys.
+    async fn directory(&self) -> Result<Directory, Error>;
+
+    /// Adds a site, durably. The caller chose an id that was never used.
+    async fn put_site(&self, site: &Site) -> Result<(), Error>;
+
+    /// Adds or replaces a key by its id, durably.
+    async fn put_key(&self, key: &Key) -> Result<(), Error>;
+
+    /// Lists refused events, newest first.
+    async fn rejected(&self, query: RejectedQuery) -> Result<Vec<RejectedRow>, Error>;
+
+    /// Counts all refusals of a site by reason, also those no longer kept.
+    async fn rejected_counts(&self, site: SiteId) -> Result<Vec<(Reason, u64)>, Error>;
+
+    /// Takes refused events off the list (they were accepted on retry).
+    async fn forget_rejected(&self, site: SiteId, ids: &[[u8; 16]]) -> Result<(), Error>;
+}

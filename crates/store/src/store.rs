@@ -1,0 +1,84 @@
+//! The warehouse's promises.
+
+use crate::{Answer, Commit, Error, Found, KnownVisitor, SessionsOf, Statement, VisitorHistory};
+use async_trait::async_trait;
+use pistats_core::{EventId, Generation, Micros, Offset, PartitionId, SiteId, VisitorKey, VisitorNo};
+
+/// Where folding goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub partition: PartitionId,
+    /// The first offset that is not committed.
+    pub next: Offset,
+    /// One past the highest offset of any stored event: above `next` only after somebody set the checkpoint back.
+    pub high_water: Offset,
+    pub generation: Generation,
+}
+
+/// What a refresh of rollups did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// (site, hour) ranges brought up to date.
+    pub hours: u64,
+    /// Ranges that are still dirty.
+    pub left: u64,
+}
+
+/// Rows, progress and reads.
+///
+/// ```text
+///   offsets of a partition   0 ─────────────┬─────────────▶
+///                              committed    checkpoint (the next commit MUST start here)
+/// ```
+///
+/// Implementations MUST promise:
+/// - **S-1** A commit takes effect whole or not at all, and is durable when `commit` returns.
+/// - **S-2** A commit whose progress does not start at the stored checkpoints changes nothing and is `Error::OutOfStep`.
+/// - **S-3** All statements of one `read` see one snapshot, and `as_of` is of that snapshot.
+/// - **S-4** Lookups see every commit that returned before they were called.
+/// - **S-5** A commit marks the (site, hour) ranges it touched as dirty in its own transaction; rollups outside of dirty
+///   ranges equal the raw rows.
+/// - **S-6** After a crash the store opens with every commit that returned, and none in part.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The checkpoints of all partitions.
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
+
+    /// Stores a commit. Durable on return (S-1); refused out of step (S-2).
+    async fn commit(&self, commit: Commit) -> Result<(), Error>;
+
+    /// Answers statements in one snapshot (S-3). Dropping the future interrupts the engine.
+    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error>;
+
+    /// Refreshes the rollups of at most `most` dirty hours and clears their marks unless something newer touched them.
+    async fn refresh(&self, most: usize) -> Result<Refreshed, Error>;
+
+    /// The lookups of folding (S-4).
+    fn lookup(&self) -> &dyn Lookup;
+}
+
+/// What folding asks, batched. Blocking: called from the fold's own threads, never from async ones.
+pub trait Lookup: Send + Sync {
+    /// All ids of a site's events that were made in these milliseconds (by the id's own time), `from..to`.
+    fn ids(&self, site: SiteId, from_ms: u64, to_ms: u64) -> Result<Vec<EventId>, Error>;
+
+    /// The visitors among these keys that are known.
+    fn visitors(&self, site: SiteId, partition: PartitionId, keys: &[VisitorKey]) -> Result<Vec<KnownVisitor>, Error>;
+
+    /// The ordinal that the next new visitor of the site gets in the partition.
+    fn next_ordinal(&self, site: SiteId, partition: PartitionId) -> Result<u64, Error>;
+
+    /// Living sessions of many visitors, in no order.
+    fn sessions(&self, asked: &[SessionsOf]) -> Result<Vec<Found>, Error>;
+
+    /// Everything about these visitors, from their events: for repair. In the order asked.
+    fn histories(&self, site: SiteId, visitors: &[VisitorNo]) -> Result<Vec<VisitorHistory>, Error>;
+
+    /// The stored visitors of these event ids, where such events exist: for repair of lost visitor rows.
+    fn visitors_of_events(&self, site: SiteId, ids: &[EventId]) -> Result<Vec<(EventId, VisitorNo)>, Error>;
+}
+
+/// The hour of an instant, as rollups and their marks count hours: since 1970, UTC.
+pub fn hour_of(at: Micros) -> i64 {
+    at.0.div_euclid(Micros::HOUR)
+}
