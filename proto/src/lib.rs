@@ -3,6 +3,7 @@
 //! ```text
 //!   ingest    collect events            aggregate  partitions, replay, live state     record   what lies in the log
 //!   log       read the event log        query      reports                            admin    sites, keys, refusals
+//!   wire      an event's bytes, read in place
 //! ```
 //!
 //! One module a package, named as in `proto/`. It is not responsible for transport or authentication (crate `rpc`), nor
@@ -42,6 +43,8 @@ pub mod query {
 pub mod admin {
     package!(v1, "pistats.admin.v1");
 }
+
+pub mod wire;
 
 /// Descriptors of all files, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pistats.binpb"));
