@@ -32,7 +32,8 @@ fn a_machine_path_is_reported_and_a_path_of_the_project_is_not() {
     }
     let registry = ["registry", "npmjs", "org"].join(".");
     assert_eq!(foreign_places(&[file("a.json", &format!("https://{registry}/x"))]).len(), 1);
-    for text in ["../shared/data/usagov", "/var/lib/pistats", "proto/work/x", "https://example.org/root/", "src/home/x"] {
+    for text in ["../shared/data/usagov", "/var/lib/pistats", "proto/work/x", "https://example.org/root/", "src/home/x"]
+    {
         assert_eq!(foreign_places(&[file("a.md", text)]), Vec::<String>::new());
     }
 }
@@ -58,7 +59,8 @@ fn foreign_places(files: &[TextFile]) -> Vec<String> {
     let mut found = Vec::new();
     for file in files {
         for (number, line) in file.text.lines().enumerate() {
-            if folders.iter().any(|folder| starts_a_path(line, folder)) || hosts.iter().any(|host| line.contains(host)) {
+            if folders.iter().any(|folder| starts_a_path(line, folder)) || hosts.iter().any(|host| line.contains(host))
+            {
                 found.push(format!("{}:{}: {}", file.path, number + 1, line.trim()));
             }
         }

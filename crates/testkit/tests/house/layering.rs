@@ -31,10 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aggregate", &["core", "proto", "rpc", "eventlog", "store"]),
     ("query", &["core", "proto", "rpc", "store"]),
     ("admin", &["core", "proto", "rpc", "store"]),
-    (
-        "pistats",
-        &["core", "proto", "rpc", "telemetry", "eventlog", "store", "ingest", "aggregate", "query", "admin"],
-    ),
+    ("pistats", &["core", "proto", "rpc", "telemetry", "eventlog", "store", "ingest", "aggregate", "query", "admin"]),
     ("loadtest", &["core", "proto"]),
     ("testkit", &["core", "proto", "rpc", "eventlog", "store"]),
 ];
