@@ -1,1 +1,15 @@
-//! Admin: sites, keys, rejected events.
+//! Admin: sites, keys and refused events.
+//!
+//! A change is durable in the registry before it is answered, and every service of the process sees it at once through the
+//! shared directory. Secrets are told once and stored as hashes. It is not responsible for checking keys on other calls
+//! (crate `rpc`) nor for judging a retried event (the collector does, as the first time).
+
+mod keys;
+mod message;
+mod rejected;
+mod service;
+mod sites;
+
+pub use keys::new_key;
+pub use rejected::{Resubmit, Resubmitted};
+pub use service::Admin;
