@@ -115,7 +115,7 @@ fn days_touched(zone: &Zone, from: Micros, to: Micros) -> (Day, Day) {
     let touched =
         |day: &Day| zone.start_of(*day) < to && zone.end_of(*day) > from && zone.end_of(*day) > zone.start_of(*day);
     let first = wide(zone.day_of(from)).find(touched).unwrap_or_else(|| zone.day_of(from));
-    let last = wide(zone.day_of(last_instant)).filter(touched).last().unwrap_or_else(|| zone.day_of(last_instant));
+    let last = wide(zone.day_of(last_instant)).rfind(touched).unwrap_or_else(|| zone.day_of(last_instant));
     (first, last)
 }
 
