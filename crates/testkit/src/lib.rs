@@ -1,1 +1,15 @@
 //! What tests share: the naive oracle, histories, a server in the process, real inputs.
+//!
+//! ```text
+//!   oracle      the definitions as a program: sort and loop     histories  seeded random events and questions
+//!   data        real inputs and the answers that come with them   require    what a test needs, or a printed skip
+//! ```
+//!
+//! A dev-dependency only: nothing that is shipped depends on it.
+
+pub mod data;
+pub mod histories;
+pub mod oracle;
+pub mod require;
+
+pub use oracle::{Oracle, OracleEvent};

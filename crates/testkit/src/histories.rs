@@ -1,0 +1,1 @@
+//! Seeded random histories, and questions about them.

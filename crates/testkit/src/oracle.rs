@@ -1,0 +1,345 @@
+//! The definitions as a program: obviously right, and slow.
+//!
+//! Every backend, every path and every clever structure has to agree with this module to the last unit. It sorts and
+//! loops; it shares nothing with the implementation but the words of questions (`core::report`) and the civil days and
+//! steps of `core::time`, which have an independent check of their own in this crate's tests.
+//!
+//! # What it pins
+//!
+//! **Events.** Of events with one id the first one handed in counts, the others never happened. Events are ordered by
+//! (time, id).
+//!
+//! **Sessions.** A visitor's events in order; a gap of more than 30:00 minutes starts a new session, exactly 30:00 stays.
+//! A session lies where its first event lies. Its duration is last minus first event time, it is a bounce when it has one
+//! event, its entry and exit page are those of its first and last event.
+//!
+//! **Place.** A range, a step of a series cut to the range, or the range of a list. An event lies in it by its local day
+//! (day ranges; day, week and month steps) or by its instant (time ranges; minute and hour steps).
+//!
+//! **Selected** is an event that passes all filters and the bots mode, wherever it lies. A filter by entry or exit page
+//! selects the events of the sessions with that page. Absent values are "". Of equal property keys the last one counts.
+//!
+//! **Numbers of a place**, over a set of selected events:
+//! - `events`, `page_views` (named page_view), `value_*`: of those that lie in the place;
+//! - `visitors`: distinct visitors of those that lie in the place;
+//! - `new_visitors`: those of these visitors whose first event ever lies in the place: any event, bots included, no filter;
+//! - `sessions`, `bounces`, `session_us`, `session_page_views`: of the whole sessions that lie in the place and hold at
+//!   least one event of the set, which itself may lie outside of the place.
+//!
+//! **Row of value v** of a dimension of events: the numbers over the selected events that have the value v. An event with
+//! several topics has each of them (once), one without has the topic "". There is a row when one of these events or one of
+//! these sessions lies in the range.
+//!
+//! **Row of value v of ENTRY_PAGE, EXIT_PAGE**: over the sessions that lie in the range, hold at least one selected event
+//! and have that page: visitors are theirs, events and page views those of the whole sessions, new visitors as above,
+//! values none.
+//!
+//! **Lists** are ordered by the asked number descending, then by value bytewise ascending; `limit` and `offset` cut them.
+//! **Numbers that 64 bits cannot hold** are no answer ([`Unanswerable`]); numbers in rows that were cut do not matter.
+
+mod event;
+mod numbers;
+
+pub use event::OracleEvent;
+
+use numbers::Numbers;
+use pistats_core::report::{Bots, Breakdown, Dimension, Filter, Metrics, Operator, Selection, Traffic};
+use pistats_core::time::{Bucket, Range};
+use pistats_core::{Day, EventId, Micros, Zone};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// The most steps that a series may have.
+pub const MOST_STEPS: usize = 10_000;
+
+/// 30:00 minutes, in microseconds.
+const LONGEST_GAP_US: i64 = 30 * 60 * 1_000_000;
+
+/// Why a question has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswerable {
+    #[error("a number of the answer exceeds 64 bits")]
+    Overflow,
+    #[error("the series has more than {MOST_STEPS} steps")]
+    TooManySteps,
+}
+
+/// What `Traffic` is answered with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrafficAnswer {
+    pub total: Metrics,
+    /// Empty without an interval.
+    pub steps: Vec<(Bucket, Metrics)>,
+}
+
+/// What `Breakdown` is answered with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BreakdownAnswer {
+    pub rows: Vec<(String, Metrics)>,
+    /// How many rows there are without limit and offset.
+    pub total_rows: u64,
+}
+
+/// All events of one site, and what follows from them.
+#[derive(Clone, Debug)]
+pub struct Oracle {
+    /// Each id once, ordered by (time, id). Elsewhere events are numbers: their position in this list.
+    events: Vec<OracleEvent>,
+    /// The events of each session, in order.
+    sessions: Vec<Vec<usize>>,
+    /// The session of each event.
+    session_of: Vec<usize>,
+    /// The first event ever of each visitor.
+    first_ever: HashMap<String, usize>,
+}
+
+/// Where numbers are counted.
+struct Place<'a> {
+    zone: &'a Zone,
+    range: Range,
+    /// A step of the range, and whether it is told apart by instants.
+    step: Option<(Bucket, bool)>,
+}
+
+impl Place<'_> {
+    fn holds(&self, at: Micros) -> bool {
+        let day: Day = self.zone.day_of(at);
+        let in_range = match self.range {
+            Range::Days { first, last } => first <= day && day <= last,
+            Range::Times { from, to } => from <= at && at < to,
+        };
+        let in_step = match self.step {
+            None => true,
+            Some((bucket, true)) => bucket.from <= at && at < bucket.to,
+            Some((bucket, false)) => bucket.first_day <= day && day <= bucket.last_day,
+        };
+        in_range && in_step
+    }
+}
+
+impl Oracle {
+    /// Takes all events of a site, in the order in which they arrived.
+    pub fn new(arrived: Vec<OracleEvent>) -> Oracle {
+        let mut ids: HashSet<EventId> = HashSet::new();
+        let mut events: Vec<OracleEvent> = arrived.into_iter().filter(|event| ids.insert(event.id)).collect();
+        events.sort_by_key(|event| (event.time, event.id));
+
+        let mut by_visitor: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, event) in events.iter().enumerate() {
+            by_visitor.entry(&event.visitor).or_default().push(number);
+        }
+        let mut sessions: Vec<Vec<usize>> = Vec::new();
+        let mut session_of = vec![0; events.len()];
+        let mut first_ever = HashMap::new();
+        for (visitor, numbers) in by_visitor {
+            first_ever.insert(visitor.to_owned(), numbers[0]);
+            let mut before: Option<Micros> = None;
+            for number in numbers {
+                let time = events[number].time;
+                let stays = before.is_some_and(|before| time.0 - before.0 <= LONGEST_GAP_US);
+                if !stays {
+                    sessions.push(Vec::new());
+                }
+                before = Some(time);
+                let session = sessions.len() - 1;
+                sessions[session].push(number);
+                session_of[number] = session;
+            }
+        }
+        Oracle { events, sessions, session_of, first_ever }
+    }
+
+    /// Each event once, in the order (time, id).
+    pub fn events(&self) -> &[OracleEvent] {
+        &self.events
+    }
+
+    /// Totals and, with an interval, a series.
+    pub fn traffic(&self, question: &Traffic, zone: &Zone) -> Result<TrafficAnswer, Unanswerable> {
+        let selected = self.selected(&question.selection);
+        let range = question.selection.range;
+        let total = self.count(&selected, &Place { zone, range, step: None }).metrics()?;
+        let mut steps = Vec::new();
+        if let Some(interval) = question.interval {
+            let buckets = interval.buckets(zone, range, MOST_STEPS).ok_or(Unanswerable::TooManySteps)?;
+            for bucket in buckets {
+                let place = Place { zone, range, step: Some((bucket, interval.is_clock())) };
+                steps.push((bucket, self.count(&selected, &place).metrics()?));
+            }
+        }
+        Ok(TrafficAnswer { total, steps })
+    }
+
+    /// The numbers by the values of a dimension.
+    pub fn breakdown(&self, question: &Breakdown, zone: &Zone) -> Result<BreakdownAnswer, Unanswerable> {
+        let mut rows = self.rows(&question.selection, &question.dimension, zone);
+        // The list comes from a sorted map, and the sort is stable: equal rows stay in the order of their values.
+        rows.sort_by_key(|(_, numbers)| std::cmp::Reverse(numbers.get(question.order_by)));
+        let total_rows = rows.len() as u64;
+        let cut = rows.into_iter().skip(question.offset as usize).take(question.limit as usize);
+        let rows = cut.map(|(value, numbers)| Ok((value, numbers.metrics()?))).collect::<Result<_, _>>()?;
+        Ok(BreakdownAnswer { rows, total_rows })
+    }
+
+    /// The numbers of one value: what a row shows of a compared range. All zero where there is no such row.
+    pub fn row(
+        &self,
+        selection: &Selection,
+        dimension: &Dimension,
+        value: &str,
+        zone: &Zone,
+    ) -> Result<Metrics, Unanswerable> {
+        let rows = self.rows(selection, dimension, zone);
+        rows.into_iter().find(|(v, _)| v == value).map_or(Ok(Metrics::default()), |(_, numbers)| numbers.metrics())
+    }
+
+    /// The selected events of the range, in the order (time, id).
+    pub fn export(&self, selection: &Selection, zone: &Zone) -> Vec<&OracleEvent> {
+        let place = Place { zone, range: selection.range, step: None };
+        let selected = self.selected(selection).into_iter().map(|number| &self.events[number]);
+        selected.filter(|event| place.holds(event.time)).collect()
+    }
+
+    /// The distinct values of a dimension over all events, bytewise ascending.
+    pub fn values(&self, dimension: &Dimension) -> Vec<String> {
+        let all: BTreeSet<&str> = (0..self.events.len()).flat_map(|number| self.values_of(number, dimension)).collect();
+        all.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The values of one event. Never none, never one twice.
+    fn values_of(&self, number: usize, dimension: &Dimension) -> BTreeSet<&str> {
+        let event = &self.events[number];
+        let session = &self.sessions[self.session_of[number]];
+        let value: &str = match dimension {
+            Dimension::Topic if event.topics.is_empty() => "",
+            Dimension::Topic => return event.topics.iter().map(String::as_str).collect(),
+            Dimension::EntryPage => &self.events[session[0]].page,
+            Dimension::ExitPage => &self.events[session[session.len() - 1]].page,
+            Dimension::Url => &event.url,
+            Dimension::Page => &event.page,
+            Dimension::Path => &event.path,
+            Dimension::Host => &event.host,
+            Dimension::Title => &event.title,
+            Dimension::Referrer => &event.referrer,
+            Dimension::Source => &event.source,
+            Dimension::Channel => &event.channel,
+            Dimension::UtmSource => &event.utm_source,
+            Dimension::UtmMedium => &event.utm_medium,
+            Dimension::UtmCampaign => &event.utm_campaign,
+            Dimension::UtmTerm => &event.utm_term,
+            Dimension::UtmContent => &event.utm_content,
+            Dimension::Country => &event.country,
+            Dimension::Language => &event.language,
+            Dimension::Device => &event.device,
+            Dimension::Screen => &event.screen,
+            Dimension::Browser => &event.browser,
+            Dimension::Os => &event.os,
+            Dimension::EventName => &event.name,
+            Dimension::UserId => &event.user_id,
+            Dimension::Property(key) => event.property(key),
+        };
+        BTreeSet::from([value])
+    }
+
+    fn selected(&self, selection: &Selection) -> Vec<usize> {
+        let passes = |number: &usize| {
+            let by_bot = self.events[*number].bot;
+            let right_kind = match selection.bots {
+                Bots::Exclude => !by_bot,
+                Bots::Include => true,
+                Bots::Only => by_bot,
+            };
+            right_kind && selection.filters.iter().all(|filter| self.passes(*number, filter))
+        };
+        (0..self.events.len()).filter(passes).collect()
+    }
+
+    fn passes(&self, number: usize, filter: &Filter) -> bool {
+        let values = self.values_of(number, &filter.dimension);
+        let some = |matches: fn(&str, &str) -> bool| {
+            values.iter().any(|value| filter.values.iter().any(|wanted| matches(value, wanted)))
+        };
+        match filter.operator {
+            Operator::Is => some(|value, wanted| value == wanted),
+            Operator::IsNot => !some(|value, wanted| value == wanted),
+            Operator::Contains => some(|value, wanted| value.contains(wanted)),
+            Operator::DoesNotContain => !some(|value, wanted| value.contains(wanted)),
+            Operator::StartsWith => some(|value, wanted| value.starts_with(wanted)),
+        }
+    }
+
+    /// The rows of a list, bytewise ascending by value.
+    fn rows(&self, selection: &Selection, dimension: &Dimension, zone: &Zone) -> Vec<(String, Numbers)> {
+        let place = Place { zone, range: selection.range, step: None };
+        let mut by_value: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for number in self.selected(selection) {
+            for value in self.values_of(number, dimension) {
+                by_value.entry(value).or_default().push(number);
+            }
+        }
+        let rows = by_value.into_iter().map(|(value, numbers)| {
+            // All events of a session share its entry and exit page: grouping events groups the sessions too.
+            let counted = match dimension {
+                Dimension::EntryPage | Dimension::ExitPage => self.count_sessions(&numbers, &place),
+                _ => self.count(&numbers, &place),
+            };
+            (value.to_owned(), counted)
+        });
+        rows.filter(|(_, counted)| counted.events > 0 || counted.sessions > 0).collect()
+    }
+
+    /// The numbers of a place over a set of selected events.
+    fn count(&self, set: &[usize], place: &Place) -> Numbers {
+        let mut numbers = Numbers::default();
+        let mut visitors = HashSet::new();
+        for event in set.iter().map(|number| &self.events[*number]).filter(|event| place.holds(event.time)) {
+            numbers.events += 1;
+            numbers.page_views += u64::from(event.is_page_view());
+            numbers.add_value(event.value);
+            visitors.insert(event.visitor.as_str());
+        }
+        self.add_people(&mut numbers, &visitors, place);
+        for session in self.sessions_of(set, place) {
+            self.add_session(&mut numbers, session);
+        }
+        numbers
+    }
+
+    /// The numbers of a row of entry or exit pages, over the selected events of the sessions with that page.
+    fn count_sessions(&self, set: &[usize], place: &Place) -> Numbers {
+        let mut numbers = Numbers::default();
+        let mut visitors = HashSet::new();
+        for session in self.sessions_of(set, place) {
+            self.add_session(&mut numbers, session);
+            numbers.events += session.len() as u64;
+            numbers.page_views += self.page_views(session);
+            visitors.insert(self.events[session[0]].visitor.as_str());
+        }
+        self.add_people(&mut numbers, &visitors, place);
+        numbers
+    }
+
+    /// The sessions that lie in the place and hold an event of the set.
+    fn sessions_of(&self, set: &[usize], place: &Place) -> Vec<&Vec<usize>> {
+        let touched: BTreeSet<usize> = set.iter().map(|number| self.session_of[*number]).collect();
+        let sessions = touched.into_iter().map(|session| &self.sessions[session]);
+        sessions.filter(|session| place.holds(self.events[session[0]].time)).collect()
+    }
+
+    fn page_views(&self, session: &[usize]) -> u64 {
+        session.iter().filter(|number| self.events[**number].is_page_view()).count() as u64
+    }
+
+    fn add_session(&self, numbers: &mut Numbers, session: &[usize]) {
+        let (first, last) = (&self.events[session[0]], &self.events[session[session.len() - 1]]);
+        numbers.sessions += 1;
+        numbers.bounces += u64::from(session.len() == 1);
+        numbers.session_us += i128::from(last.time.0) - i128::from(first.time.0);
+        numbers.session_page_views += self.page_views(session);
+    }
+
+    fn add_people(&self, numbers: &mut Numbers, visitors: &HashSet<&str>, place: &Place) {
+        let is_new = |visitor: &&&str| place.holds(self.events[self.first_ever[**visitor]].time);
+        numbers.visitors = visitors.len() as u64;
+        numbers.new_visitors = visitors.iter().filter(is_new).count() as u64;
+    }
+}

@@ -1,0 +1,94 @@
+//! One event with everything that was derived from it: the oracle's input.
+
+use pistats_core::event::PAGE_VIEW;
+use pistats_core::{EventId, Micros};
+
+/// An event and its derived values, owned. An absent text is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OracleEvent {
+    pub id: EventId,
+    pub time: Micros,
+    /// The visitor id as it was sent.
+    pub visitor: String,
+    pub user_id: String,
+    /// `page_view` where the sender named nothing.
+    pub name: String,
+    pub url: String,
+    pub host: String,
+    pub page: String,
+    pub path: String,
+    pub title: String,
+    pub referrer: String,
+    pub source: String,
+    pub channel: String,
+    pub utm_source: String,
+    pub utm_medium: String,
+    pub utm_campaign: String,
+    pub utm_term: String,
+    pub utm_content: String,
+    pub country: String,
+    pub language: String,
+    pub device: String,
+    pub screen: String,
+    pub browser: String,
+    pub os: String,
+    pub topics: Vec<String>,
+    /// In the order sent; of equal keys the last one counts.
+    pub properties: Vec<(String, String)>,
+    /// Millionths.
+    pub value: Option<i64>,
+    pub bot: bool,
+}
+
+impl OracleEvent {
+    /// A page view of which nothing else is known.
+    pub fn new(id: EventId, time: Micros, visitor: impl Into<String>) -> OracleEvent {
+        let none = String::new;
+        OracleEvent {
+            id,
+            time,
+            visitor: visitor.into(),
+            user_id: none(),
+            name: PAGE_VIEW.to_owned(),
+            url: none(),
+            host: none(),
+            page: none(),
+            path: none(),
+            title: none(),
+            referrer: none(),
+            source: none(),
+            channel: none(),
+            utm_source: none(),
+            utm_medium: none(),
+            utm_campaign: none(),
+            utm_term: none(),
+            utm_content: none(),
+            country: none(),
+            language: none(),
+            device: none(),
+            screen: none(),
+            browser: none(),
+            os: none(),
+            topics: Vec::new(),
+            properties: Vec::new(),
+            value: None,
+            bot: false,
+        }
+    }
+
+    /// Whether the event counts as a page view.
+    pub fn is_page_view(&self) -> bool {
+        self.name == PAGE_VIEW
+    }
+
+    /// The value of a property; the last one of equal keys, empty where there is none.
+    pub fn property(&self, key: &str) -> &str {
+        let mut found = "";
+        for (name, value) in &self.properties {
+            if name == key {
+                found = value;
+            }
+        }
+        found
+    }
+}
