@@ -11,6 +11,7 @@
 //! It is not responsible for the wire (the contract package), for disks or for SQL.
 
 pub mod directory;
+pub mod enrich;
 pub mod event;
 pub mod ids;
 pub mod limits;
@@ -20,6 +21,7 @@ pub mod session;
 pub mod time;
 
 pub use directory::{Directory, Scope, Site};
+pub use enrich::{Enriched, Enricher};
 pub use event::Event;
 pub use ids::{EventId, Generation, Offset, PartitionId, SiteId, VisitorKey, VisitorNo};
 pub use limits::Limits;
