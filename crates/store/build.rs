@@ -43,7 +43,12 @@ fn provide() -> Result<(), String> {
     let profile = out.ancestors().nth(3).ok_or_else(|| format!("unexpected OUT_DIR {}", out.display()))?;
     let to = profile.join(name);
     println!("cargo:rerun-if-changed={}", to.display());
-    place(&from, &to).map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))
+    place(&from, &to).map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))?;
+
+    // Documentation tests are built in a temporary folder, where no rpath helps: cargo sets their library path to the
+    // searched folders that lie in the target folder.
+    println!("cargo:rustc-link-search=native={}", profile.display());
+    Ok(())
 }
 
 fn variable(name: &str) -> Result<String, String> {
