@@ -25,34 +25,34 @@ pub(super) struct Cache<V> {
 
 type Map<V> = HashMap<u64, (Box<str>, V), Hashed>;
 
-impl<V: Clone> Cache<V> {
+impl<V> Cache<V> {
     /// Holds at most `capacity` entries in each of its two generations.
     pub(super) fn new(capacity: usize) -> Cache<V> {
         let seed = RandomState::new().hash_one(0u8);
         Cache { seed, capacity: capacity.max(1), young: Map::default(), old: Map::default() }
     }
 
-    /// The value of a key, computed if it is not here.
-    pub(super) fn get_or(&mut self, key: &str, compute: impl FnOnce(&str) -> V) -> V {
+    /// Hands the value of a key to `take`, computed if it is not here. `take` copies what it needs and no more.
+    pub(super) fn with<R>(&mut self, key: &str, compute: impl FnOnce(&str) -> V, take: impl FnOnce(&V) -> R) -> R {
         if key.len() > LONGEST_KEY_BYTES {
-            return compute(key);
+            return take(&compute(key));
         }
         let hash = xxh3_64_with_seed(key.as_bytes(), self.seed);
         if let Some((held, value)) = self.young.get(&hash)
             && **held == *key
         {
-            return value.clone();
+            return take(value);
         }
         let entry = match self.old.remove(&hash) {
             Some(entry) if *entry.0 == *key => entry,
             _ => (Box::from(key), compute(key)),
         };
-        let value = entry.1.clone();
         if self.young.len() >= self.capacity {
             self.old = std::mem::take(&mut self.young);
         }
+        let taken = take(&entry.1);
         self.young.insert(hash, entry);
-        value
+        taken
     }
 
     #[cfg(test)]
@@ -95,18 +95,22 @@ impl Hasher for Same {
 mod tests {
     use super::*;
 
+    fn get(cache: &mut Cache<usize>, key: &str, compute: impl FnOnce(&str) -> usize) -> usize {
+        cache.with(key, compute, |value| *value)
+    }
+
     #[test]
     fn second_question_is_answered_from_the_cache() {
         let mut cache = Cache::new(4);
-        assert_eq!(cache.get_or("a", |key| key.len()), 1);
-        assert_eq!(cache.get_or("a", |_| unreachable!("it is held")), 1);
+        assert_eq!(get(&mut cache, "a", |key| key.len()), 1);
+        assert_eq!(get(&mut cache, "a", |_| unreachable!("it is held")), 1);
     }
 
     #[test]
     fn cache_never_holds_more_than_two_generations() {
         let mut cache = Cache::new(10);
         for n in 0..1_000 {
-            assert_eq!(cache.get_or(&n.to_string(), |_| n), n);
+            assert_eq!(get(&mut cache, &n.to_string(), |_| n), n);
             assert!(cache.len() <= 20, "{} entries", cache.len());
         }
     }
@@ -114,21 +118,21 @@ mod tests {
     #[test]
     fn entry_in_use_survives_and_a_forgotten_one_goes() {
         let mut cache = Cache::new(10);
-        cache.get_or("kept", |_| 0);
-        cache.get_or("forgotten", |_| 0);
+        get(&mut cache, "kept", |_| 0);
+        get(&mut cache, "forgotten", |_| 0);
         for n in 0..100 {
-            cache.get_or(&n.to_string(), |_| n);
-            assert_eq!(cache.get_or("kept", |_| 99), 0);
+            get(&mut cache, &n.to_string(), |_| n);
+            assert_eq!(get(&mut cache, "kept", |_| 99), 0);
         }
-        assert_eq!(cache.get_or("forgotten", |_| 7), 7);
+        assert_eq!(get(&mut cache, "forgotten", |_| 7), 7);
     }
 
     #[test]
     fn only_keys_up_to_the_limit_are_held() {
         let mut cache = Cache::new(10);
-        cache.get_or(&"x".repeat(LONGEST_KEY_BYTES + 1), |_| 1);
+        get(&mut cache, &"x".repeat(LONGEST_KEY_BYTES + 1), |_| 1);
         assert_eq!(cache.len(), 0);
-        cache.get_or(&"x".repeat(LONGEST_KEY_BYTES), |_| 1);
+        get(&mut cache, &"x".repeat(LONGEST_KEY_BYTES), |_| 1);
         assert_eq!(cache.len(), 1);
     }
 }

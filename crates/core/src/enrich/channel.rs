@@ -149,7 +149,7 @@ impl Verdict {
 
 /// The source and channel of an event, from the page's campaign and its referrer.
 ///
-/// `site` is the page's own host (see [`super::referrer::site`]), empty if its url had none: nothing is internal then.
+/// `site` is the page's own host without `www.` and port (see [`super::referrer::site`]), empty if its url had none: nothing is internal then.
 pub fn attribute(campaign: &Campaign, referrer: &Referrer, site: &str) -> (Text, Channel) {
     Verdict::of(campaign).with(external(referrer, site))
 }

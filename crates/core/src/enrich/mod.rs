@@ -100,9 +100,10 @@ pub struct Enricher {
 }
 
 /// What a url says, whoever comes by it.
-#[derive(Clone)]
 struct Page {
     host: Text,
+    /// The host as referrers are compared with it: without `www.` and port.
+    site: Text,
     page: Text,
     path: Text,
     campaign: Campaign,
@@ -116,7 +117,8 @@ impl Page {
         let verdict = Verdict::of(&campaign);
         let page = Text::from(parts.page);
         let path = if *page == *parts.path { page.clone() } else { Text::from(parts.path) };
-        Page { host: Text::from(parts.host), page, path, campaign, verdict }
+        let site = referrer::without_port(referrer::site(&parts.host));
+        Page { site: Text::from(site), host: Text::from(parts.host), page, path, campaign, verdict }
     }
 }
 
@@ -143,43 +145,49 @@ impl Enricher {
 
     /// Derives all columns of an event.
     pub fn enrich(&mut self, input: &Input<'_>) -> Enriched {
-        let page = self.urls.get_or(input.url, Page::read);
-        let referrer = match input.referrer {
-            "" => Referrer::NONE,
-            sent => self.referrers.get_or(sent, referrer::read),
-        };
-        let site = referrer::without_port(referrer::site(&page.host));
-        let (source, channel) = page.verdict.with(channel::external(&referrer, site));
         let agent = match input.user_agent {
             "" => Agent::default(),
-            sent => self.agents.get_or(sent, user_agent::read),
+            sent => self.agents.with(sent, user_agent::read, |agent| *agent),
         };
         let language = match input.language {
             "" => Text::EMPTY,
-            sent => self.languages.get_or(sent, language::primary),
+            sent => self.languages.with(sent, language::primary, Text::clone),
         };
         let country = match input.country.map_or("", country::code) {
             "" => country::of_time_zone(input.time_zone),
             code => code,
         };
-        Enriched {
-            host: page.host,
-            page: page.page,
-            path: page.path,
-            source,
-            channel,
-            utm_source: page.campaign.source,
-            utm_medium: page.campaign.medium,
-            utm_campaign: page.campaign.name,
-            utm_term: page.campaign.term,
-            utm_content: page.campaign.content,
-            country,
-            language,
-            device: agent.device,
-            browser: agent.browser,
-            os: agent.os,
-            screen: self.screens.get(input.screen_width, input.screen_height),
-            bot: agent.bot,
-        }
+        let screen = self.screens.get(input.screen_width, input.screen_height);
+        let referrers = &mut self.referrers;
+        self.urls.with(input.url, Page::read, |page| {
+            let (source, channel) = match input.referrer {
+                "" => page.verdict.with(None),
+                sent => {
+                    referrers.with(sent, referrer::read, |from| page.verdict.with(channel::external(from, &page.site)))
+                }
+            };
+            Enriched {
+                host: page.host.clone(),
+                page: page.page.clone(),
+                path: page.path.clone(),
+                source,
+                channel,
+                utm_source: page.campaign.source.clone(),
+                utm_medium: page.campaign.medium.clone(),
+                utm_campaign: page.campaign.name.clone(),
+                utm_term: page.campaign.term.clone(),
+                utm_content: page.campaign.content.clone(),
+                country,
+                language,
+                device: agent.device,
+                browser: agent.browser,
+                os: agent.os,
+                screen,
+                bot: agent.bot,
+            }
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;
