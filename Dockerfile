@@ -1,5 +1,5 @@
-# The image of the one binary. Not run here: this machine has a docker client but no engine, so no line of this file
-# was ever built by us; the commands themselves are those of the Makefile, which run in every test.
+# The image of the one binary. Not run here: it was written where there is no container engine, so no image was ever
+# built from it. The commands themselves (npm ci, cargo build) are those of the Makefile, which run in every test.
 #
 # Same base (Debian 12) for building and running, so that both have the same glibc.
 

@@ -1,6 +1,6 @@
 //! Real inputs that nobody on this project made: where they lie, how they become events, and their published answers.
 //!
-//! The data is not part of the project. It is looked for in `$PISTATS_DATA`, else in `shared/data` beside any folder
+//! The data is not part of the project. It is looked for in `$PISTATS_TEST_DATA`, else in `shared/data` beside any folder
 //! above this crate (`../shared/data` from the project's root). Where it is absent tests print that they are skipped; name
 //! `data` in `PISTATS_TEST_REQUIRE` and they fail instead.
 //!
@@ -65,10 +65,10 @@ impl Set {
 /// # Panics
 /// When there is none and `PISTATS_TEST_REQUIRE` lists `data`.
 pub fn folder() -> Option<PathBuf> {
-    let named = std::env::var_os("PISTATS_DATA").map(PathBuf::from);
+    let named = std::env::var_os("PISTATS_TEST_DATA").map(PathBuf::from);
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("shared/data"));
     let found = named.into_iter().chain(above).find(|folder| folder.join("to_events.py").is_file());
-    require::found("data", || found.is_some(), "no ../shared/data; set PISTATS_DATA to its folder");
+    require::found("data", || found.is_some(), "no ../shared/data; set PISTATS_TEST_DATA to its folder");
     found
 }
 
