@@ -1,6 +1,6 @@
 //! What enrichment costs an event: everything remembered, and nothing remembered.
 //!
-//! `cargo bench -p pistats-core --bench enrich`; takes about two seconds. Prints the best and the median of many rounds:
+//! `cargo bench --profile release -p pistats-core --bench enrich`; takes about two seconds. Prints the best and the median of many rounds:
 //! the best tells what the code costs, the median what it costs on this machine now.
 
 // A benchmark is what a clock is for; the crate itself has none.
