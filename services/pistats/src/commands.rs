@@ -1,0 +1,30 @@
+//! What each command does: one call or a few through the contract, and an answer for people or as JSON.
+
+pub mod admin;
+pub mod import;
+pub mod log;
+pub mod operate;
+pub mod query;
+mod filter;
+mod position;
+mod show;
+
+use crate::client::explain;
+use tonic::Status;
+
+/// What a command says when it fails.
+pub type Failure = String;
+
+/// The failure of a call.
+fn failed(status: Status) -> Failure {
+    explain(&status)
+}
+
+/// Looks up a site by its name.
+async fn site_id(server: &crate::cli::Server, name: &str) -> Result<u32, Failure> {
+    use pistats_proto::admin::v1::{ListSitesRequest, admin_service_client::AdminServiceClient};
+    let mut admin = AdminServiceClient::new(server.instance()?);
+    let sites = admin.list_sites(ListSitesRequest {}).await.map_err(failed)?.into_inner().sites;
+    let found = sites.iter().find(|site| site.name == name);
+    found.map(|site| site.id).ok_or_else(|| format!("there is no site named {name:?}; `pistats site list` names them"))
+}

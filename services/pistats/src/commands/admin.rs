@@ -1,0 +1,139 @@
+//! `site`, `key`, `rejected`.
+
+use super::{Failure, failed, site_id};
+use crate::cli::{KeyCommand, RejectedCommand, ScopeArg, Server, SiteCommand};
+use crate::client::Authorized;
+use crate::credentials::Credentials;
+use crate::table;
+use pistats_core::Reason;
+use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
+use pistats_proto::admin::v1::*;
+
+type Client = AdminServiceClient<Authorized>;
+
+fn client(server: &Server) -> Result<Client, Failure> {
+    Ok(AdminServiceClient::new(server.instance()?))
+}
+
+pub async fn site(command: SiteCommand) -> Result<(), Failure> {
+    match command {
+        SiteCommand::Create { server, name, time_zone, json } => {
+            let request = CreateSiteRequest { name, time_zone };
+            let made = client(&server)?.create_site(request).await.map_err(failed)?.into_inner();
+            let site = made.site.unwrap_or_default();
+            let mut kept = Credentials::load()?;
+            for new in &made.keys {
+                let scope = new.key.as_ref().map(|key| key.scope()).unwrap_or_default();
+                kept.keep(&server.server, &site.name, scope_name(scope), &new.secret);
+            }
+            let path = kept.save()?;
+            if json {
+                let keys: serde_json::Map<String, serde_json::Value> = made
+                    .keys
+                    .iter()
+                    .map(|new| {
+                        let scope = new.key.as_ref().map(|key| key.scope()).unwrap_or_default();
+                        (scope_name(scope).to_owned(), new.secret.clone().into())
+                    })
+                    .collect();
+                println!("{}", serde_json::json!({"id": site.id, "name": site.name, "time_zone": site.time_zone, "keys": keys}));
+                return Ok(());
+            }
+            println!("site {} ({}), time zone {}", site.name, site.id, site.time_zone);
+            for new in made.keys {
+                let key = new.key.unwrap_or_default();
+                println!("  {:<7} {}", scope_name(key.scope()), new.secret);
+            }
+            println!("These secrets are told once; for your own commands they are kept in {}.", path.display());
+        }
+        SiteCommand::List { server, json } => {
+            let sites = client(&server)?.list_sites(ListSitesRequest {}).await.map_err(failed)?.into_inner().sites;
+            if json {
+                for site in sites {
+                    println!("{}", serde_json::json!({"id": site.id, "name": site.name, "time_zone": site.time_zone}));
+                }
+                return Ok(());
+            }
+            let rows = sites.into_iter().map(|site| vec![site.name, site.time_zone, site.id.to_string()]).collect();
+            println!("{}", table::render(&["site", "time zone", "id"], rows, 2));
+        }
+    }
+    Ok(())
+}
+
+pub async fn key(command: KeyCommand) -> Result<(), Failure> {
+    match command {
+        KeyCommand::Create { server, site, scope, name } => {
+            let scope = match scope {
+                ScopeArg::Write => Scope::Write,
+                ScopeArg::Server => Scope::Server,
+                ScopeArg::Read => Scope::Read,
+                ScopeArg::Manage => Scope::Manage,
+            };
+            let request = CreateKeyRequest { site_id: site_id(&server, &site).await?, scope: scope.into(), name };
+            let made = client(&server)?.create_key(request).await.map_err(failed)?.into_inner().key.unwrap_or_default();
+            let mut kept = Credentials::load()?;
+            kept.keep(&server.server, &site, scope_name(scope), &made.secret);
+            kept.save()?;
+            println!("{}", made.secret);
+        }
+        KeyCommand::List { server, site } => {
+            let request = ListKeysRequest { site_id: site_id(&server, &site).await? };
+            let keys = client(&server)?.list_keys(request).await.map_err(failed)?.into_inner().keys;
+            let row = |key: Key| {
+                let state = if key.revoked { "revoked" } else { "" };
+                vec![key.id.clone(), scope_name(key.scope()).to_owned(), key.name, state.to_owned()]
+            };
+            println!("{}", table::render(&["key", "scope", "name", ""], keys.into_iter().map(row).collect(), 4));
+        }
+        KeyCommand::Revoke { server, id } => {
+            client(&server)?.revoke_key(RevokeKeyRequest { key_id: id.clone() }).await.map_err(failed)?;
+            println!("{id} is revoked");
+        }
+    }
+    Ok(())
+}
+
+pub async fn rejected(command: RejectedCommand) -> Result<(), Failure> {
+    match command {
+        RejectedCommand::List { server, site, limit } => {
+            let request = ListRejectedEventsRequest { site_id: site_id(&server, &site).await?, reason: 0, limit };
+            let found = client(&server)?.list_rejected_events(request).await.map_err(failed)?.into_inner();
+            let counts = found.counts.iter().map(|count| {
+                vec![reason_name(count.reason).to_owned(), table::number(count.count)]
+            });
+            println!("{}", table::render(&["reason", "refused"], counts.collect(), 1));
+            let rows = found.events.into_iter().map(|event| {
+                let again = if event.retryable { "whole" } else { "cut" };
+                vec![reason_name(event.reason).to_owned(), event.field, event.message, again.to_owned()]
+            });
+            println!("{}", table::render(&["reason", "field", "why", "payload"], rows.collect(), 4));
+        }
+        RejectedCommand::Retry { server, site } => {
+            let request = RetryRejectedEventsRequest { site_id: site_id(&server, &site).await?, ids: Vec::new() };
+            let done = client(&server)?.retry_rejected_events(request).await.map_err(failed)?.into_inner();
+            println!(
+                "{} accepted, {} refused again, {} cut and not sent",
+                table::number(done.accepted),
+                table::number(done.refused_again),
+                table::number(done.not_retryable)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn reason_name(reason: i32) -> &'static str {
+    Reason::from_number(reason as u32).map_or("unknown", Reason::name)
+}
+
+fn scope_name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Unspecified => "unknown",
+        Scope::Instance => "instance",
+        Scope::Write => "write",
+        Scope::Server => "server",
+        Scope::Read => "read",
+        Scope::Manage => "manage",
+    }
+}

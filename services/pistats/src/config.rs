@@ -1,0 +1,188 @@
+//! Configuration: the documented file is the defaults; a file, the environment and flags override it, in this order.
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use pistats_core::Limits;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The defaults, with their explanations.
+pub const DEFAULTS: &str = include_str!("pistats.toml");
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub data: PathBuf,
+    pub server: ServerConfig,
+    pub log: LogConfig,
+    pub store: StoreConfig,
+    pub aggregate: AggregateConfig,
+    pub limits: Limits,
+    pub telemetry: TelemetryConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    pub listen: SocketAddr,
+    pub drain_seconds: u64,
+    pub concurrent_calls: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    pub url: String,
+    pub segment_mib: u64,
+    pub max_mib: u64,
+    pub retain_hours: u64,
+    pub retain_mib: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    pub url: String,
+    pub memory_mib: u64,
+    pub threads: usize,
+    pub readers: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AggregateConfig {
+    pub commit_idle_ms: u64,
+    pub commit_max_ms: u64,
+    pub commit_events: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetryConfig {
+    pub log: String,
+    pub format: String,
+}
+
+/// What flags say.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Overrides {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerOverrides>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerOverrides {
+    pub listen: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("configuration: {0}")]
+    Read(#[from] Box<figment::Error>),
+    #[error("configuration: {key}: {fix}")]
+    Value { key: &'static str, fix: String },
+    #[error("the configuration file {0} does not exist")]
+    Missing(PathBuf),
+}
+
+impl Config {
+    /// Reads and checks the configuration as a whole.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config, Error> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(file) = file {
+            if !file.exists() {
+                return Err(Error::Missing(file.to_owned()));
+            }
+            figment = figment.merge(Toml::file(file));
+        }
+        // PISTATS_SERVER, PISTATS_KEY and PISTATS_DATA belong to the commands, PISTATS_TEST_… to the tests.
+        let env = Env::prefixed("PISTATS_").filter(|key| key.as_str().contains("__")).split("__");
+        let config: Config =
+            figment.merge(env).merge(Serialized::defaults(overrides)).extract().map_err(|error| Error::Read(Box::new(error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What holds, as a file.
+    pub fn dump(&self) -> Result<String, Error> {
+        toml::to_string_pretty(self).map_err(|error| Error::Value { key: "config", fix: error.to_string() })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let faults = [
+            (self.aggregate.commit_events == 0, "aggregate.commit_events", "use at least 1"),
+            (
+                self.aggregate.commit_idle_ms > self.aggregate.commit_max_ms,
+                "aggregate.commit_idle_ms",
+                "use at most aggregate.commit_max_ms",
+            ),
+            (self.log.segment_mib == 0 || self.log.segment_mib > 1024, "log.segment_mib", "use 1 to 1024"),
+            (self.log.max_mib < 2 * self.log.segment_mib, "log.max_mib", "leave room for at least two segments"),
+            (self.store.readers == 0, "store.readers", "use at least 1"),
+            (self.store.threads == 0, "store.threads", "use at least 1"),
+            (self.server.concurrent_calls == 0, "server.concurrent_calls", "use at least 1"),
+            (self.limits.batch_events == 0, "limits.batch_events", "use at least 1"),
+            (self.limits.event_bytes > self.limits.batch_bytes, "limits.event_bytes", "use at most limits.batch_bytes"),
+            (self.limits.batch_bytes > 64 << 20, "limits.batch_bytes", "use at most 67108864"),
+            (
+                !matches!(self.telemetry.format.as_str(), "text" | "json"),
+                "telemetry.format",
+                "use \"text\" or \"json\"",
+            ),
+        ];
+        match faults.into_iter().find(|(wrong, _, _)| *wrong) {
+            Some((_, key, fix)) => Err(Error::Value { key, fix: fix.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// A path of the configuration, inside the data folder unless it is absolute.
+    pub fn inside(&self, path: &str) -> PathBuf {
+        self.data.join(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("written");
+        Config::load(Some(file.path()), &Overrides::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_documented_limits_are_the_limits_of_the_code() {
+        let config = Config::load(None, &Overrides::default()).expect("the defaults load");
+        assert_eq!(config.limits, Limits::default());
+    }
+
+    #[test]
+    fn a_file_needs_only_what_differs_and_flags_come_last() {
+        let config = load("[server]\nlisten = \"127.0.0.1:9\"").expect("a config");
+        assert_eq!((config.server.listen.port(), config.server.drain_seconds), (9, 10));
+        let overrides = Overrides {
+            data: Some("elsewhere".into()),
+            server: Some(ServerOverrides { listen: "127.0.0.1:10".into() }),
+        };
+        let config = Config::load(None, &overrides).expect("a config");
+        assert_eq!((config.server.listen.port(), config.data), (10, PathBuf::from("elsewhere")));
+    }
+
+    #[test]
+    fn a_dump_loads_as_the_same_configuration() {
+        let config = Config::load(None, &Overrides::default()).expect("the defaults load");
+        assert_eq!(load(&config.dump().expect("a dump")), Ok(config));
+    }
+
+    #[test]
+    fn a_wrong_key_or_value_is_named() {
+        assert!(load("[server]\nlisten_on = 1").expect_err("an unknown key").contains("listen_on"));
+        assert!(load("[aggregate]\ncommit_events = 0").expect_err("a bad value").contains("aggregate.commit_events"));
+        assert!(load("[log]\nsegment_mib = 2000").expect_err("a bad value").contains("log.segment_mib"));
+    }
+}
