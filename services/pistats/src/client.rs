@@ -21,7 +21,8 @@ pub struct Bearer(MetadataValue<Ascii>);
 
 impl Bearer {
     pub fn new(secret: &str) -> Result<Bearer, String> {
-        let value = format!("Bearer {secret}").parse().map_err(|_| "a key has only visible ASCII characters".to_owned())?;
+        let value =
+            format!("Bearer {secret}").parse().map_err(|_| "a key has only visible ASCII characters".to_owned())?;
         Ok(Bearer(value))
     }
 }

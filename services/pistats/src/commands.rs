@@ -1,12 +1,12 @@
 //! What each command does: one call or a few through the contract, and an answer for people or as JSON.
 
 pub mod admin;
+mod filter;
 pub mod import;
 pub mod log;
 pub mod operate;
-pub mod query;
-mod filter;
 mod position;
+pub mod query;
 mod show;
 
 use crate::client::explain;
@@ -27,4 +27,19 @@ async fn site_id(server: &crate::cli::Server, name: &str) -> Result<u32, Failure
     let sites = admin.list_sites(ListSitesRequest {}).await.map_err(failed)?.into_inner().sites;
     let found = sites.iter().find(|site| site.name == name);
     found.map(|site| site.id).ok_or_else(|| format!("there is no site named {name:?}; `pistats site list` names them"))
+}
+
+/// `config`: the defaults with their explanations, or what holds with a file and the environment.
+pub fn config(command: crate::cli::ConfigCommand) -> Result<(), Failure> {
+    use crate::config::{Config, DEFAULTS, Overrides};
+    let config = Config::load(command.config.as_deref(), &Overrides::default()).map_err(|error| error.to_string())?;
+    let defaults = Config::load(None, &Overrides::default()).is_ok_and(|defaults| defaults == config);
+    if !command.dump {
+        println!("The configuration is sound; --dump prints it.");
+    } else if defaults {
+        print!("{DEFAULTS}");
+    } else {
+        print!("{}", config.dump().map_err(|error| error.to_string())?);
+    }
+    Ok(())
 }

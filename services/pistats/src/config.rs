@@ -100,8 +100,11 @@ impl Config {
         }
         // PISTATS_SERVER, PISTATS_KEY and PISTATS_DATA belong to the commands, PISTATS_TEST_… to the tests.
         let env = Env::prefixed("PISTATS_").filter(|key| key.as_str().contains("__")).split("__");
-        let config: Config =
-            figment.merge(env).merge(Serialized::defaults(overrides)).extract().map_err(|error| Error::Read(Box::new(error)))?;
+        let config: Config = figment
+            .merge(env)
+            .merge(Serialized::defaults(overrides))
+            .extract()
+            .map_err(|error| Error::Read(Box::new(error)))?;
         config.check()?;
         Ok(config)
     }

@@ -14,4 +14,5 @@ pub mod commands;
 pub mod config;
 pub mod credentials;
 pub mod import;
+pub mod serve;
 mod table;

@@ -36,7 +36,10 @@ pub async fn site(command: SiteCommand) -> Result<(), Failure> {
                         (scope_name(scope).to_owned(), new.secret.clone().into())
                     })
                     .collect();
-                println!("{}", serde_json::json!({"id": site.id, "name": site.name, "time_zone": site.time_zone, "keys": keys}));
+                println!(
+                    "{}",
+                    serde_json::json!({"id": site.id, "name": site.name, "time_zone": site.time_zone, "keys": keys})
+                );
                 return Ok(());
             }
             println!("site {} ({}), time zone {}", site.name, site.id, site.time_zone);
@@ -99,9 +102,8 @@ pub async fn rejected(command: RejectedCommand) -> Result<(), Failure> {
         RejectedCommand::List { server, site, limit } => {
             let request = ListRejectedEventsRequest { site_id: site_id(&server, &site).await?, reason: 0, limit };
             let found = client(&server)?.list_rejected_events(request).await.map_err(failed)?.into_inner();
-            let counts = found.counts.iter().map(|count| {
-                vec![reason_name(count.reason).to_owned(), table::number(count.count)]
-            });
+            let counts =
+                found.counts.iter().map(|count| vec![reason_name(count.reason).to_owned(), table::number(count.count)]);
             println!("{}", table::render(&["reason", "refused"], counts.collect(), 1));
             let rows = found.events.into_iter().map(|event| {
                 let again = if event.retryable { "whole" } else { "cut" };

@@ -46,9 +46,15 @@ mod tests {
     #[test]
     fn a_filter_is_read_as_written() {
         let read = filter("country!=DE|AT").expect("a filter");
-        assert_eq!((read.dimension(), read.operator(), read.values), (Dimension::Country, Operator::IsNot, vec!["DE".into(), "AT".into()]));
+        assert_eq!(
+            (read.dimension(), read.operator(), read.values),
+            (Dimension::Country, Operator::IsNot, vec!["DE".into(), "AT".into()])
+        );
         let read = filter("property:plan~=pro").expect("a filter");
-        assert_eq!((read.property.as_str(), read.operator(), read.values), ("plan", Operator::Contains, vec!["=pro".into()]));
+        assert_eq!(
+            (read.property.as_str(), read.operator(), read.values),
+            ("plan", Operator::Contains, vec!["=pro".into()])
+        );
         assert_eq!(filter("url^http://a?b=c").expect("a filter").operator(), Operator::StartsWith);
         assert_eq!(filter("referrer=").expect("a filter").values, [""]);
     }

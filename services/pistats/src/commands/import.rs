@@ -56,7 +56,8 @@ async fn wait_until_folded(command: &Import) -> Result<(), Failure> {
     let mut client = AggregateServiceClient::new(server.instance()?);
     let mut ends: Option<Vec<u64>> = None;
     loop {
-        let partitions = client.list_partitions(ListPartitionsRequest {}).await.map_err(super::failed)?.into_inner().partitions;
+        let partitions =
+            client.list_partitions(ListPartitionsRequest {}).await.map_err(super::failed)?.into_inner().partitions;
         let ends = ends.get_or_insert_with(|| partitions.iter().map(|p| p.next_offset).collect());
         if partitions.iter().zip(ends.iter()).all(|(p, end)| p.checkpoint >= *end) {
             return Ok(());

@@ -13,7 +13,8 @@ pub async fn run(command: LogCommand) -> Result<(), Failure> {
         LogCommand::Bounds { server } => {
             let mut client = LogServiceClient::new(server.instance()?);
             let bounds = client.bounds(BoundsRequest {}).await.map_err(failed)?.into_inner().partitions;
-            let rows = bounds.iter().map(|b| vec![b.partition.to_string(), table::number(b.first), table::number(b.next)]);
+            let rows =
+                bounds.iter().map(|b| vec![b.partition.to_string(), table::number(b.first), table::number(b.next)]);
             println!("{}", table::render(&["partition", "first", "next"], rows.collect(), 1));
         }
         LogCommand::Read { server, position, partition, limit, follow, events } => {
@@ -43,7 +44,8 @@ fn print(record: &ReadResponse, events: bool) -> Result<(), Failure> {
     let at = jiff::Timestamp::from_microsecond(record.appended_at_us).map(|at| at.to_string()).unwrap_or_default();
     println!("{:>10}  {at}  {} events  {} bytes", record.offset, record.count, record.payload_bytes);
     if events {
-        let packed = PackedRecord::decode(record.payload.clone()).map_err(|error| format!("offset {}: {error}", record.offset))?;
+        let packed = PackedRecord::decode(record.payload.clone())
+            .map_err(|error| format!("offset {}: {error}", record.offset))?;
         for event in packed.events {
             let at = jiff::Timestamp::from_microsecond(event.time_us).map(|at| at.to_string()).unwrap_or_default();
             let name = if event.name.is_empty() { pistats_core::event::PAGE_VIEW } else { &event.name };

@@ -128,8 +128,10 @@ pub async fn replay(command: Replay) -> Result<(), Failure> {
 pub async fn health(server: Server) -> Result<(), Failure> {
     use tonic_health::pb::health_check_response::ServingStatus;
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-    let channel = client::endpoint(&server.server)?.connect().await.map_err(|error| format!("{}: {error}", server.server))?;
-    let answer = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await.map_err(failed)?;
+    let channel =
+        client::endpoint(&server.server)?.connect().await.map_err(|error| format!("{}: {error}", server.server))?;
+    let answer =
+        HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await.map_err(failed)?;
     match answer.into_inner().status() {
         ServingStatus::Serving => {
             println!("serving");

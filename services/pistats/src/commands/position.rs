@@ -11,7 +11,9 @@ pub(super) fn parse(text: &str) -> Result<Position, Failure> {
             (Ok(offset), _) => position::Position::Offset(offset),
             (_, Ok(at)) => position::Position::AppendedAtUs(at.as_microsecond()),
             _ => {
-                return Err(format!("{text:?} is no position: use first, latest, an offset, or an instant like 2026-01-31T12:00:00Z"));
+                return Err(format!(
+                    "{text:?} is no position: use first, latest, an offset, or an instant like 2026-01-31T12:00:00Z"
+                ));
             }
         },
     };

@@ -20,7 +20,10 @@ pub async fn run(command: Query) -> Result<(), Failure> {
                 compare: asked.compare.into(),
             };
             let answer = asked.client.clone().traffic(request).await.map_err(failed)?.into_inner();
-            println!("{}", if selection.json { show::traffic_json(&answer).to_string() } else { show::traffic(&answer) });
+            println!(
+                "{}",
+                if selection.json { show::traffic_json(&answer).to_string() } else { show::traffic(&answer) }
+            );
         }
         Query::Breakdown { selection, dimension, order_by, limit, offset } => {
             let asked = Asked::of(&selection)?;
@@ -37,7 +40,14 @@ pub async fn run(command: Query) -> Result<(), Failure> {
                 compare: asked.compare.into(),
             };
             let answer = asked.client.clone().breakdown(request).await.map_err(failed)?.into_inner();
-            println!("{}", if selection.json { show::breakdown_json(&answer).to_string() } else { show::breakdown(&dimension, &answer) });
+            println!(
+                "{}",
+                if selection.json {
+                    show::breakdown_json(&answer).to_string()
+                } else {
+                    show::breakdown(&dimension, &answer)
+                }
+            );
         }
         Query::Export { selection, limit } => {
             let asked = Asked::of(&selection)?;

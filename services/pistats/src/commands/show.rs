@@ -8,7 +8,8 @@ const HEAD: [&str; 9] =
     ["visitors", "new", "sessions", "page views", "events", "bounce rate", "mean session", "views/session", "value"];
 
 pub(super) fn traffic(answer: &TrafficResponse) -> String {
-    let mut rows: Vec<Vec<String>> = answer.steps.iter().map(|step| row(step_name(step), step.metrics.as_ref())).collect();
+    let mut rows: Vec<Vec<String>> =
+        answer.steps.iter().map(|step| row(step_name(step), step.metrics.as_ref())).collect();
     rows.push(row("total".to_owned(), answer.total.as_ref()));
     if answer.compared_total.is_some() {
         rows.push(row("compared".to_owned(), answer.compared_total.as_ref()));
@@ -134,9 +135,13 @@ mod tests {
 
     #[test]
     fn ratios_are_formed_from_sums_and_absent_without_sessions() {
-        let total = Metrics { sessions: 4, bounces: 1, session_us: 10_000_000, session_page_views: 6, ..Default::default() };
+        let total =
+            Metrics { sessions: 4, bounces: 1, session_us: 10_000_000, session_page_views: 6, ..Default::default() };
         let shown = metrics(Some(&total));
-        assert_eq!((&shown["bounce_rate"], &shown["mean_session_seconds"], &shown["page_views_per_session"]), (&json!(0.25), &json!(2.5), &json!(1.5)));
+        assert_eq!(
+            (&shown["bounce_rate"], &shown["mean_session_seconds"], &shown["page_views_per_session"]),
+            (&json!(0.25), &json!(2.5), &json!(1.5))
+        );
         assert_eq!(metrics(None)["bounce_rate"], Value::Null);
     }
 

@@ -69,7 +69,10 @@ mod tests {
     fn a_line_becomes_an_event_without_its_address() {
         let event = parse(LINE).expect("an event");
         assert_eq!(event.time_us, Some(1_431_849_903_000_000));
-        assert_eq!((event.url.as_str(), event.referrer.as_str()), ("/presentations/a.png", "http://semicomplete.com/p/"));
+        assert_eq!(
+            (event.url.as_str(), event.referrer.as_str()),
+            ("/presentations/a.png", "http://semicomplete.com/p/")
+        );
         assert_eq!((event.properties["status"].as_str(), event.properties["method"].as_str()), ("200", "GET"));
         assert!(!format!("{event:?}").contains("83.149.9.216"));
         assert_eq!(event.visitor_id, parse(LINE).expect("the same").visitor_id);
@@ -80,7 +83,9 @@ mod tests {
         let quoted = br#"1.1.1.1 - - [17/May/2015:10:05:03 +0000] "GET /a"b" HTTP/1.1" 404 - "-" "agent"#;
         let event = parse(quoted).expect("an event");
         assert_eq!((event.url.as_str(), event.referrer.as_str(), event.user_agent.as_str()), ("/a\"b\"", "", "agent"));
-        for line in [&b""[..], b"rubbish", b"1.1.1.1 - - [yesterday] \"GET / HTTP/1.1\" 200 1 \"-\" \"x\"", b"\xff\x00["] {
+        for line in
+            [&b""[..], b"rubbish", b"1.1.1.1 - - [yesterday] \"GET / HTTP/1.1\" 200 1 \"-\" \"x\"", b"\xff\x00["]
+        {
             assert_eq!(parse(line).expect_err("no event"), "not a line of the combined log format");
         }
     }

@@ -14,7 +14,8 @@ use std::borrow::Cow;
 /// Reads one line.
 pub(super) fn parse(line: &[u8]) -> Result<Event, Fault> {
     let text = std::str::from_utf8(line).map_err(|_| Fault::from("the line is not UTF-8"))?;
-    let Line(event) = serde_json::from_str(text).map_err(|error| Fault::from(format!("not a JSON object of an event: {error}")))?;
+    let Line(event) =
+        serde_json::from_str(text).map_err(|error| Fault::from(format!("not a JSON object of an event: {error}")))?;
     if event.time_us.is_none() {
         return Err("no time: give `ts` in RFC 3339, such as 2013-01-01T00:00:00Z".into());
     }
@@ -52,8 +53,9 @@ impl<'de> Visitor<'de> for Fields {
             match field.as_ref() {
                 "ts" | "time" => {
                     let Text(text) = map.next_value()?;
-                    let at: jiff::Timestamp =
-                        text.parse().map_err(|_| A::Error::custom(format!("`{field}` is no RFC 3339 instant: {text:?}")))?;
+                    let at: jiff::Timestamp = text
+                        .parse()
+                        .map_err(|_| A::Error::custom(format!("`{field}` is no RFC 3339 instant: {text:?}")))?;
                     event.time_us = Some(at.as_microsecond());
                 }
                 "visitor" | "visitor_id" => event.visitor_id = map.next_value()?,
@@ -73,7 +75,13 @@ impl<'de> Visitor<'de> for Fields {
                     (event.screen_width, event.screen_height) =
                         size.ok_or_else(|| A::Error::custom(format!("`screen` is no WIDTHxHEIGHT: {text:?}")))?;
                 }
-                "value" => event.value_micros = map.next_value::<Option<serde_json::Number>>()?.map(micros).transpose().map_err(A::Error::custom)?,
+                "value" => {
+                    event.value_micros = map
+                        .next_value::<Option<serde_json::Number>>()?
+                        .map(micros)
+                        .transpose()
+                        .map_err(A::Error::custom)?
+                }
                 "ip" => {
                     map.next_value::<serde::de::IgnoredAny>()?;
                 }
@@ -132,7 +140,10 @@ mod tests {
         )
         .expect("an event");
         assert_eq!(event.time_us, Some(1_356_998_401_000_000));
-        assert_eq!((event.visitor_id.as_str(), event.name.as_str(), event.value_micros), ("v", "buy", Some(15_300_000)));
+        assert_eq!(
+            (event.visitor_id.as_str(), event.name.as_str(), event.value_micros),
+            ("v", "buy", Some(15_300_000))
+        );
         assert_eq!((event.screen_width, event.screen_height, event.client_address.as_str()), (800, 600, ""));
         let mut properties: Vec<_> = event.properties.iter().map(|(k, v)| format!("{k}={v}")).collect();
         properties.sort();
@@ -145,7 +156,9 @@ mod tests {
         assert!(why(r#"{"visitor":"v"}"#).contains("no time"));
         assert!(why(r#"{"ts":"2013-01-01T00:00:00Z"}"#).contains("no visitor"));
         assert!(why(r#"{"ts":"yesterday","visitor":"v"}"#).contains("RFC 3339"));
-        assert!(why(r#"{"ts":"2013-01-01T00:00:00Z","visitor":"v","value":"much"}"#).contains("expected a JSON number"));
+        assert!(
+            why(r#"{"ts":"2013-01-01T00:00:00Z","visitor":"v","value":"much"}"#).contains("expected a JSON number")
+        );
         assert!(why(r#"{"ts":"2013-01-01T00:00:00Z","visitor":"v","value":1e300}"#).contains("too large"));
         assert!(why(r#"{"_heartbeat_":1365829770}"#).contains("no time"));
         assert!(why("{\"ts\":\"2013").contains("not a JSON object"));

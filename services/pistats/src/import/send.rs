@@ -31,11 +31,16 @@ pub struct Options {
 const CALL_BYTES: usize = 3 << 20;
 
 /// Imports a file. `progress` hears bytes read, bytes in all and events accepted.
-pub async fn run(path: &Path, options: &Options, progress: impl Fn(u64, u64, u64) + Send + Sync + 'static) -> Result<Report, String> {
+pub async fn run(
+    path: &Path,
+    options: &Options,
+    progress: impl Fn(u64, u64, u64) + Send + Sync + 'static,
+) -> Result<Report, String> {
     let started = Instant::now();
     let open = path.to_owned();
     let named = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut source = tokio::task::spawn_blocking(move || Source::open(&open)).await.map_err(|e| e.to_string())?.map_err(named)?;
+    let mut source =
+        tokio::task::spawn_blocking(move || Source::open(&open)).await.map_err(|e| e.to_string())?.map_err(named)?;
     let format = match options.format {
         Some(format) => format,
         None => Format::of_first_line(source.peek().map_err(named)?),
@@ -45,7 +50,9 @@ pub async fn run(path: &Path, options: &Options, progress: impl Fn(u64, u64, u64
         format,
         options: options.clone(),
         rejects: match &options.rejects {
-            Some(path) => Some(Mutex::new(std::fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?)),
+            Some(path) => {
+                Some(Mutex::new(std::fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?))
+            }
             None => None,
         },
         accepted: Default::default(),
@@ -128,7 +135,8 @@ async fn send_chunks(shared: Arc<Shared>, queue: Queue) -> Result<Report, String
                     batch.lines.push(line);
                     batch.events.push(event);
                 }
-                Err(fault) => shared.refuse(&mut report, RefusedLine { line, reason: "unreadable", message: fault.into_owned() })?,
+                Err(fault) => shared
+                    .refuse(&mut report, RefusedLine { line, reason: "unreadable", message: fault.into_owned() })?,
             }
         }
         sender.send(&shared, batch, &mut report).await?;
@@ -177,7 +185,10 @@ impl Sender {
         for rejection in answer.rejections {
             let line = batch.lines.get(rejection.index as usize).copied().unwrap_or_default();
             let reason = Reason::from_number(rejection.reason as u32).map_or("unknown", Reason::name);
-            shared.refuse(report, RefusedLine { line, reason, message: format!("{}: {}", rejection.field, rejection.message) })?;
+            shared.refuse(
+                report,
+                RefusedLine { line, reason, message: format!("{}: {}", rejection.field, rejection.message) },
+            )?;
         }
         Ok(())
     }
@@ -185,7 +196,15 @@ impl Sender {
 
 /// Every event has an id, so that repeating a call is always safe; these are the failures that pass by themselves.
 fn may_retry(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded | Code::Aborted | Code::Cancelled | Code::Unknown)
+    matches!(
+        status.code(),
+        Code::Unavailable
+            | Code::ResourceExhausted
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::Cancelled
+            | Code::Unknown
+    )
 }
 
 impl Shared {

@@ -50,8 +50,11 @@ impl Source {
         let read = Arc::new(AtomicU64::new(0));
         let mut plain = BufReader::with_capacity(1 << 20, Counted { file, read: read.clone() });
         let gzipped = plain.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-        let reader: Box<dyn BufRead + Send> =
-            if gzipped { Box::new(BufReader::with_capacity(1 << 20, MultiGzDecoder::new(plain))) } else { Box::new(plain) };
+        let reader: Box<dyn BufRead + Send> = if gzipped {
+            Box::new(BufReader::with_capacity(1 << 20, MultiGzDecoder::new(plain)))
+        } else {
+            Box::new(plain)
+        };
         Ok(Source { reader, digest: *hasher.finalize().as_bytes(), bytes, read, next_line: 1 })
     }
 
