@@ -3,7 +3,7 @@
 //! ```text
 //!   ingest    collect events            aggregate  partitions, replay, live state     record   what lies in the log
 //!   log       read the event log        query      reports                            admin    sites, keys, refusals
-//!   wire      an event's bytes, read in place
+//!   wire      an event's bytes, read in place         convert   messages as questions and answers of the domain
 //! ```
 //!
 //! One module a package, named as in `proto/`. It is not responsible for transport or authentication (crate `rpc`), nor
@@ -44,6 +44,7 @@ pub mod admin {
     package!(v1, "pistats.admin.v1");
 }
 
+pub mod convert;
 pub mod wire;
 
 /// Descriptors of all files, for server reflection.

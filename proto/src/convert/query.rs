@@ -1,0 +1,25 @@
+//! query.v1 ↔ `core::report`.
+//!
+//! ```text
+//!   TrafficRequest … ──request.rs──▶ Traffic, Breakdown, Selection      Metrics, AsOf … ──answer.rs──▶ TrafficResponse …
+//! ```
+
+mod answer;
+mod request;
+
+pub use answer::{as_of, metrics, row, step};
+pub use request::{ExportQuestion, breakdown, export, traffic};
+
+/// Filters a request may have.
+pub const MOST_FILTERS: usize = 50;
+/// Values a filter may have; it needs one.
+pub const MOST_VALUES: usize = 100;
+/// Bytes of a filter's value: a url may be as long.
+pub const MOST_VALUE_BYTES: usize = 8 << 10;
+/// Bytes of a property's name.
+pub const MOST_PROPERTY_BYTES: usize = 8 << 10;
+/// Rows a breakdown may be asked for at a time, and how many it gives when not told.
+pub const MOST_ROWS: u32 = 10_000;
+pub const DEFAULT_ROWS: u32 = 100;
+/// Steps a series may have.
+pub const MOST_STEPS: usize = 10_000;
