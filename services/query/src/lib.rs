@@ -1,1 +1,29 @@
 //! Query: reports from one contract.
+//!
+//! ```text
+//!   request ─convert─▶ question ─plan (pure)─▶ statements ─Store::read, one snapshot─▶ rows ─plan─▶ answer
+//!                                  ▲
+//!                      site and zone: from the key alone
+//! ```
+//!
+//! | module | does |
+//! |---|---|
+//! | `plan` | question + tenant → statements, rows → answer; no I/O |
+//! | `sql` | the one place where SQL is put together; values are always bound |
+//! | `service` | the calls: who asks, deadline, one read, the message |
+//! | `export` | the stream of events, page by page |
+//!
+//! It is not responsible for keeping rows (crate `store`) nor for what the definitions mean (DESIGN section 5; the naive
+//! oracle in `testkit` is their executable form). No question can be planned without a [`Tenant`], and a tenant is made of
+//! the directory's site only: no query sees another site's rows (P-7).
+
+mod answer;
+mod deadline;
+mod export;
+pub mod plan;
+mod service;
+mod sql;
+mod status;
+
+pub use plan::Tenant;
+pub use service::Query;

@@ -1,0 +1,34 @@
+//! Planners: a question and a tenant become statements, and the statements' rows an answer. Pure: no I/O, no clock.
+//!
+//! All statements of a plan are to be read in one snapshot; a comparison is part of the same plan.
+
+mod breakdown;
+mod export;
+mod traffic;
+
+pub use breakdown::{BreakdownPlan, BreakdownRow, BreakdownRows, breakdown};
+pub use export::{After, ExportPage, export};
+pub use traffic::{Series, TrafficAnswer, TrafficPlan, traffic};
+
+pub use crate::answer::Malformed;
+use pistats_core::directory::Site;
+use pistats_core::{SiteId, Zone};
+
+/// Whose rows a plan may read, and the clock on their wall. Made of a site of the directory, which came from a key.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    site: SiteId,
+    zone: Zone,
+}
+
+impl Tenant {
+    /// The tenant of a site.
+    pub fn of(site: &Site) -> Tenant {
+        Tenant { site: site.id, zone: site.zone.clone() }
+    }
+
+    /// The time zone of the site's days.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+}

@@ -1,0 +1,162 @@
+//! Export: selected events in the order (time, id), a page at a time.
+//!
+//! A page is a read of its own, so that no snapshot is held while a slow reader reads. What makes the pages one answer is
+//! the first page's `as_of`: later pages take only events below its offsets, and rows below them never change. (A filter by
+//! entry or exit page is the exception it sounds like: a late event may move a page of a session while one exports.)
+
+use super::{Malformed, Tenant};
+use crate::answer::cell;
+use crate::sql::{DuckDb, Selected, Sql};
+use pistats_core::report::{AsOf, Selection};
+use pistats_core::{EventId, Micros, PartitionId};
+use pistats_proto::query::v1::ExportedEvent;
+use pistats_store::{Cell, Statement};
+
+/// The texts of an event, in the order of [`ExportPage::event`].
+const TEXTS: [&str; 19] = [
+    "user_id",
+    "name",
+    "url",
+    "host",
+    "path",
+    "referrer",
+    "source",
+    "channel",
+    "title",
+    "language",
+    "country",
+    "screen",
+    "device",
+    "browser",
+    "os",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_term",
+];
+
+/// The last event of the page before, and how far the log had been folded at the first one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct After {
+    pub last: (Micros, EventId),
+    pub as_of: AsOf,
+}
+
+/// How a page of an export is to be read.
+pub struct ExportPage {
+    /// One.
+    pub statements: Vec<Statement>,
+}
+
+/// Plans a page of at most `rows` events.
+pub fn export(tenant: &Tenant, selection: &Selection, after: Option<&After>, rows: u64) -> ExportPage {
+    let mut sql = Sql::new(tenant.site, &DuckDb);
+    let selected = Selected::new(selection, selection.range, tenant.zone());
+    let mut conditions = vec![selected.events_in_range(&mut sql, "")];
+    if let Some(after) = after {
+        let (time, id) = (sql.bind(after.last.0.0), sql.bind(after.last.1.to_string()));
+        // The first condition says less, but engines skip blocks of rows by it.
+        conditions.push(format!("e.time_us >= {time}"));
+        conditions.push(format!("(e.time_us > {time} OR e.id > CAST({id} AS uuid))"));
+        conditions.push(below(&mut sql, &after.as_of));
+    }
+    let rows = sql.bind(i64::try_from(rows).unwrap_or(i64::MAX));
+    let texts = TEXTS.map(|name| format!("e.{name}, ")).concat();
+    let page = format!(
+        "SELECT e.id, e.time_us, e.received_us, e.visitor, {texts}e.utm_content, e.bot, e.value, e.topics, \
+         e.property_keys, e.property_values, e.log_partition, e.log_offset FROM event e WHERE {} \
+         ORDER BY e.time_us, e.id LIMIT {rows}",
+        crate::sql::all(&conditions)
+    );
+    sql.part("page", page);
+    sql.part(
+        "keys",
+        "SELECT v.visitor, v.key FROM visitor v WHERE v.site = $1 AND v.visitor IN (SELECT visitor FROM page) \
+         GROUP BY v.visitor, v.key HAVING sum(v.sign) > 0"
+            .to_owned(),
+    );
+    let texts = TEXTS.map(|name| format!("e.{name}, ")).concat();
+    let statement = sql.finish(&format!(
+        "SELECT e.id, e.time_us, e.received_us, k.key, {texts}e.utm_content, e.bot, e.value, e.topics, \
+         e.property_keys, e.property_values, e.log_partition, e.log_offset \
+         FROM page e LEFT JOIN keys k ON k.visitor = e.visitor ORDER BY e.time_us, e.id"
+    ));
+    ExportPage { statements: vec![statement] }
+}
+
+/// Events of records that were folded already.
+fn below(sql: &mut Sql<'_>, as_of: &AsOf) -> String {
+    let cases = as_of.next_offsets.iter().enumerate().map(|(partition, next)| {
+        let next = sql.bind(i64::try_from(next.0).unwrap_or(i64::MAX));
+        format!(" WHEN {partition} THEN {next}")
+    });
+    let cases: String = cases.collect();
+    if cases.is_empty() { "false".to_owned() } else { format!("e.log_offset < CASE e.log_partition{cases} ELSE 0 END") }
+}
+
+impl ExportPage {
+    /// Reads one row as a message, with its place in the order.
+    pub fn event(row: Vec<Cell>) -> Result<(ExportedEvent, (Micros, EventId)), Malformed> {
+        let Cell::Wide(id) = *cell(&row, 0)? else {
+            return Err(Malformed("an event without an id".into()));
+        };
+        let id = EventId(id.to_be_bytes());
+        let time = Micros(cell(&row, 1)?.int());
+        let visitor = match cell(&row, 3)? {
+            Cell::Wide(key) => format!("{key:032x}"),
+            _ => String::new(),
+        };
+        let received_us = cell(&row, 2)?.int();
+        let mut cells = row.into_iter().skip(4);
+        let mut text = || match cells.next() {
+            Some(Cell::Text(text)) => text,
+            _ => String::new(),
+        };
+        let mut event = ExportedEvent {
+            id: id.0.to_vec().into(),
+            time_us: time.0,
+            received_us,
+            visitor,
+            user_id: text(),
+            name: text(),
+            url: text(),
+            page: text() + &text(),
+            referrer: text(),
+            source: text(),
+            channel: text(),
+            title: text(),
+            language: text(),
+            country: text(),
+            screen: text(),
+            device: text(),
+            browser: text(),
+            os: text(),
+            utm_source: text(),
+            utm_medium: text(),
+            utm_campaign: text(),
+            utm_term: text(),
+            utm_content: text(),
+            ..ExportedEvent::default()
+        };
+        let mut next = || cells.next().unwrap_or(Cell::Null);
+        event.bot = next().int() != 0;
+        event.value_micros = next().maybe_int();
+        event.topics = list(next());
+        let keys = list(next());
+        event.properties = keys.into_iter().zip(list(next())).collect();
+        event.partition = u32::from(partition(&next())?.0);
+        event.offset = u64::try_from(next().int()).map_err(|_| Malformed("an offset below 0".into()))?;
+        Ok((event, (time, id)))
+    }
+}
+
+fn list(cell: Cell) -> Vec<String> {
+    match cell {
+        Cell::List(items) => items,
+        _ => Vec::new(),
+    }
+}
+
+fn partition(cell: &Cell) -> Result<PartitionId, Malformed> {
+    u16::try_from(cell.int()).map(PartitionId).map_err(|_| Malformed(format!("{cell:?} as a partition")))
+}

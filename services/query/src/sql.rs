@@ -1,0 +1,73 @@
+//! Statements under construction: named parts, bound values, one dialect.
+//!
+//! The text is PostgreSQL's dialect as far as DuckDB shares it; the few differences are the methods of [`Dialect`]. Texts
+//! are compared bytewise; nothing is ever a pattern, so nothing has to be escaped. Divisions are avoided (engines differ):
+//! `x - x % n` is the same everywhere.
+
+mod dialect;
+mod select;
+mod steps;
+
+pub(crate) use dialect::{Dialect, DuckDb};
+pub(crate) use select::{At, Selected, Value, newcomers, value_of};
+pub(crate) use steps::{Series, fits_rollups};
+
+use pistats_core::SiteId;
+use pistats_store::{Cell, Statement};
+use std::fmt::Write;
+
+/// How values are put in order: bytewise, whatever the database's own order is.
+pub(crate) const BYTEWISE: &str = "COLLATE \"C\"";
+
+/// A statement under construction. `$1` is the site, always.
+pub(crate) struct Sql<'a> {
+    pub(crate) dialect: &'a dyn Dialect,
+    values: Vec<Cell>,
+    parts: Vec<(String, String)>,
+}
+
+impl<'a> Sql<'a> {
+    /// Starts a statement about one site: there is no other way to start one.
+    pub(crate) fn new(site: SiteId, dialect: &'a dyn Dialect) -> Sql<'a> {
+        Sql { dialect, values: vec![Cell::Int(i64::from(site.0))], parts: Vec::new() }
+    }
+
+    /// Binds a value; equal values share a place.
+    pub(crate) fn bind(&mut self, value: impl Into<Cell>) -> String {
+        let value = value.into();
+        // The site keeps its place to itself, so that `$1` always reads as the site.
+        let known = self.values.iter().skip(1).position(|known| *known == value);
+        let place = known.map(|index| index + 2).unwrap_or_else(|| {
+            self.values.push(value);
+            self.values.len()
+        });
+        format!("${place}")
+    }
+
+    /// Adds a named part (`WITH name AS (…)`). The same name means the same part.
+    pub(crate) fn part(&mut self, name: &str, body: String) {
+        if !self.parts.iter().any(|(known, _)| known == name) {
+            self.parts.push((name.to_owned(), body));
+        }
+    }
+
+    /// The statement that ends in `select`.
+    pub(crate) fn finish(self, select: &str) -> Statement {
+        let mut sql = String::new();
+        for (number, (name, body)) in self.parts.iter().enumerate() {
+            let lead = if number == 0 { "WITH " } else { ",\n" };
+            // Writing to a String cannot fail.
+            let _ = write!(sql, "{lead}{name} AS (\n{body})");
+        }
+        if !sql.is_empty() {
+            sql.push('\n');
+        }
+        sql.push_str(select);
+        Statement { sql, values: self.values }
+    }
+}
+
+/// Conditions that all must hold.
+pub(crate) fn all(conditions: &[String]) -> String {
+    conditions.join(" AND ")
+}

@@ -1,0 +1,31 @@
+//! Where engines differ: lists.
+
+/// The differences between engines. Everything else is written once.
+pub(crate) trait Dialect: Sync {
+    /// The distinct items of a list, the empty text where it has none.
+    fn items(&self, list: &str) -> String;
+
+    /// Whether an item of a list of [`Dialect::items`] meets a condition, given the item's name.
+    fn any_item(&self, items: &str, condition: &dyn Fn(&str) -> String) -> String;
+
+    /// The item at the place of `key` in a list of keys, the empty text where there is none.
+    fn item_of_key(&self, keys: &str, values: &str, key: &str) -> String;
+}
+
+/// DuckDB.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DuckDb;
+
+impl Dialect for DuckDb {
+    fn items(&self, list: &str) -> String {
+        format!("CASE WHEN len({list}) = 0 THEN [''] ELSE list_distinct({list}) END")
+    }
+
+    fn any_item(&self, items: &str, condition: &dyn Fn(&str) -> String) -> String {
+        format!("len(list_filter({items}, lambda item: {})) > 0", condition("item"))
+    }
+
+    fn item_of_key(&self, keys: &str, values: &str, key: &str) -> String {
+        format!("coalesce({values}[array_position({keys}, {key})], '')")
+    }
+}

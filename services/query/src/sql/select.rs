@@ -1,0 +1,241 @@
+//! What a selection selects: conditions on events, on sessions and on visitors.
+//!
+//! ```text
+//!   event e    site, bots, filters; a filter by entry or exit page: lies in a living session with that page
+//!   session s  site, its own filters; holds an event that passes the others (or, without others, by its count of bots)
+//! ```
+//!
+//! Sessions are signed rows: a condition holds for a version and for its retraction alike, so sums over signs need no
+//! grouping. Where a session has to be told from its older versions, `HAVING sum(sign) > 0` keeps the living one.
+
+use super::{Sql, all};
+use pistats_core::Zone;
+use pistats_core::report::{Bots, Dimension, Filter, Operator, Selection};
+use pistats_core::time::Range;
+
+/// The columns that say when a row happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    pub(crate) time: &'static str,
+    pub(crate) day: &'static str,
+}
+
+impl At {
+    pub(crate) const EVENT: At = At { time: "e.time_us", day: "e.day" };
+    /// Sessions lie where they start.
+    pub(crate) const SESSION: At = At { time: "s.first_us", day: "s.day" };
+    /// Visitors lie where they were first seen.
+    pub(crate) const VISITOR: At = At { time: "v.first_us", day: "v.first_day" };
+    /// A rollup's row lies where its quarter of an hour starts.
+    pub(crate) const ROLLUP: At = At { time: "(r.bucket * 900000000)", day: "r.day" };
+
+    /// Whether a row lies in a range.
+    pub(crate) fn lies_in(self, sql: &mut Sql<'_>, range: Range) -> String {
+        match range {
+            Range::Days { first, last } => {
+                let (first, last) = (sql.bind(i64::from(first.0)), sql.bind(i64::from(last.0)));
+                format!("{} BETWEEN {first} AND {last}", self.day)
+            }
+            Range::Times { from, to } => {
+                let (from, to) = (sql.bind(from.0), sql.bind(to.0));
+                format!("{0} >= {from} AND {0} < {to}", self.time)
+            }
+        }
+    }
+}
+
+/// How a dimension is read.
+pub(crate) enum Value {
+    /// Of an event `e`.
+    Event(String),
+    /// Of an event `e`, several: the list of its values, never empty.
+    Items(String),
+    /// Of a session `s`.
+    Session(&'static str),
+}
+
+/// Where the value of a dimension stands. Never NULL: an absent value is ''.
+pub(crate) fn value_of(sql: &mut Sql<'_>, dimension: &Dimension) -> Value {
+    let column = match dimension {
+        Dimension::EntryPage => return Value::Session("s.entry_page"),
+        Dimension::ExitPage => return Value::Session("s.exit_page"),
+        Dimension::Topic => return Value::Items(sql.dialect.items("e.topics")),
+        Dimension::Property(name) => {
+            let name = sql.bind(name.as_str());
+            return Value::Event(sql.dialect.item_of_key("e.property_keys", "e.property_values", &name));
+        }
+        Dimension::Page => "e.host || e.path",
+        Dimension::Url => "e.url",
+        Dimension::Path => "e.path",
+        Dimension::Host => "e.host",
+        Dimension::Title => "e.title",
+        Dimension::Referrer => "e.referrer",
+        Dimension::Source => "e.source",
+        Dimension::Channel => "e.channel",
+        Dimension::UtmSource => "e.utm_source",
+        Dimension::UtmMedium => "e.utm_medium",
+        Dimension::UtmCampaign => "e.utm_campaign",
+        Dimension::UtmTerm => "e.utm_term",
+        Dimension::UtmContent => "e.utm_content",
+        Dimension::Country => "e.country",
+        Dimension::Language => "e.language",
+        Dimension::Device => "e.device",
+        Dimension::Screen => "e.screen",
+        Dimension::Browser => "e.browser",
+        Dimension::Os => "e.os",
+        Dimension::EventName => "e.name",
+        Dimension::UserId => "e.user_id",
+    };
+    Value::Event(column.to_owned())
+}
+
+/// A selection over one range.
+pub(crate) struct Selected<'a> {
+    pub(crate) range: Range,
+    pub(crate) zone: &'a Zone,
+    bots: Bots,
+    event_filters: Vec<&'a Filter>,
+    session_filters: Vec<&'a Filter>,
+}
+
+impl<'a> Selected<'a> {
+    /// The selection, over `range` instead of its own.
+    pub(crate) fn new(selection: &'a Selection, range: Range, zone: &'a Zone) -> Selected<'a> {
+        let (session_filters, event_filters) =
+            selection.filters.iter().partition(|filter| filter.dimension.is_of_session());
+        Selected { range, zone, bots: selection.bots, event_filters, session_filters }
+    }
+
+    /// Whether anything but range and bots is asked for.
+    pub(crate) fn has_filters(&self) -> bool {
+        !self.event_filters.is_empty() || !self.session_filters.is_empty()
+    }
+
+    /// The bots mode as a condition on rollups of events, where one is needed.
+    pub(crate) fn traffic_rollup_bots(&self) -> Option<&'static str> {
+        match self.bots {
+            Bots::Exclude => Some("NOT r.bot"),
+            Bots::Include => None,
+            Bots::Only => Some("r.bot"),
+        }
+    }
+
+    /// The bots mode as a condition on rollups of sessions, where one is needed.
+    pub(crate) fn session_rollup_bots(&self) -> Option<&'static str> {
+        match self.bots {
+            Bots::Exclude => Some("r.kind IN (0, 2)"),
+            Bots::Include => None,
+            Bots::Only => Some("r.kind IN (1, 2)"),
+        }
+    }
+
+    /// Selected events `e` in the range. `name` leads the names of parts that this adds.
+    pub(crate) fn events_in_range(&self, sql: &mut Sql<'_>, name: &str) -> String {
+        let mut conditions = vec![self.events_by_themselves(sql), At::EVENT.lies_in(sql, self.range)];
+        if !self.session_filters.is_empty() {
+            let part = self.matching_sessions(sql, name);
+            conditions.push(format!(
+                "EXISTS (SELECT 1 FROM {part} m WHERE m.visitor = e.visitor \
+                 AND m.first_us <= e.time_us AND e.time_us <= m.last_us)"
+            ));
+        }
+        all(&conditions)
+    }
+
+    /// Events `e` at any time that pass the bots mode and all filters but those of sessions.
+    pub(crate) fn events_by_themselves(&self, sql: &mut Sql<'_>) -> String {
+        let mut conditions = vec!["e.site = $1".to_owned()];
+        match self.bots {
+            Bots::Exclude => conditions.push("NOT e.bot".to_owned()),
+            Bots::Include => {}
+            Bots::Only => conditions.push("e.bot".to_owned()),
+        }
+        conditions.extend(self.event_filters.iter().map(|filter| passes(sql, filter)));
+        all(&conditions)
+    }
+
+    /// Events `e` that pass as [`Selected::events_by_themselves`] and may lie in a session of the range: sessions that
+    /// start in the range hold no event before it.
+    pub(crate) fn events_of_sessions(&self, sql: &mut Sql<'_>) -> String {
+        let from = sql.bind(self.range.hull(self.zone).0.0);
+        format!("{} AND e.time_us >= {from}", self.events_by_themselves(sql))
+    }
+
+    /// Versions of sessions `s` that start in the range and pass all conditions that a session's own row can tell.
+    pub(crate) fn sessions_by_themselves(&self, sql: &mut Sql<'_>) -> String {
+        let mut conditions = vec!["s.site = $1".to_owned(), At::SESSION.lies_in(sql, self.range)];
+        match self.bots {
+            Bots::Exclude => conditions.push("s.events > s.bot_events".to_owned()),
+            Bots::Include => {}
+            Bots::Only => conditions.push("s.bot_events > 0".to_owned()),
+        }
+        conditions.extend(self.session_filters.iter().map(|filter| passes(sql, filter)));
+        all(&conditions)
+    }
+
+    /// Versions of sessions `s` that start in the range and hold a selected event, wherever it lies.
+    pub(crate) fn sessions_in_range(&self, sql: &mut Sql<'_>) -> String {
+        let own = self.sessions_by_themselves(sql);
+        if self.event_filters.is_empty() {
+            return own;
+        }
+        let events = self.events_of_sessions(sql);
+        format!(
+            "{own} AND EXISTS (SELECT 1 FROM event e WHERE {events} AND e.visitor = s.visitor \
+             AND e.time_us >= s.first_us AND e.time_us <= s.last_us)"
+        )
+    }
+
+    /// Adds the living sessions that touch the range and pass the filters of sessions.
+    fn matching_sessions(&self, sql: &mut Sql<'_>, name: &str) -> String {
+        let part = format!("{name}matching");
+        let (from, to) = self.range.hull(self.zone);
+        let (from, to) = (sql.bind(from.0), sql.bind(to.0));
+        let mut conditions = vec![format!("s.site = $1 AND s.last_us >= {from} AND s.first_us < {to}")];
+        conditions.extend(self.session_filters.iter().map(|filter| passes(sql, filter)));
+        let body = format!(
+            "SELECT s.visitor, s.first_us, s.last_us FROM session s WHERE {} \
+             GROUP BY s.visitor, s.first_us, s.last_us HAVING sum(s.sign) > 0",
+            all(&conditions)
+        );
+        sql.part(&part, body);
+        part
+    }
+}
+
+/// Adds the visitors whose first event ever lies in a range, with the columns that are asked for besides `visitor`.
+pub(crate) fn newcomers(sql: &mut Sql<'_>, name: &str, range: Range, step: Option<&str>) -> String {
+    let part = format!("{name}newcomers");
+    let lies = At::VISITOR.lies_in(sql, range);
+    let step = step.map(|step| format!(", {step} AS step")).unwrap_or_default();
+    let body = format!(
+        "SELECT v.visitor{step} FROM visitor v WHERE v.site = $1 AND {lies} \
+         GROUP BY v.visitor, v.first_us, v.first_day HAVING sum(v.sign) > 0"
+    );
+    sql.part(&part, body);
+    part
+}
+
+/// Whether a row passes one filter.
+fn passes(sql: &mut Sql<'_>, filter: &Filter) -> String {
+    let (operator, negated) = filter.operator.positive();
+    let wanted: Vec<String> = filter.values.iter().map(|value| sql.bind(value.as_str())).collect();
+    let one = |value: &str| matches(operator, value, &wanted);
+    let positive = match value_of(sql, &filter.dimension) {
+        Value::Event(value) => one(&format!("({value})")),
+        Value::Session(column) => one(column),
+        Value::Items(items) => sql.dialect.any_item(&items, &one),
+    };
+    if negated { format!("NOT ({positive})") } else { format!("({positive})") }
+}
+
+fn matches(operator: Operator, value: &str, wanted: &[String]) -> String {
+    let either = |test: &dyn Fn(&str) -> String| {
+        wanted.iter().map(|wanted| test(wanted)).collect::<Vec<_>>().join(" OR ")
+    };
+    match operator {
+        Operator::Contains | Operator::DoesNotContain => either(&|wanted| format!("strpos({value}, {wanted}) > 0")),
+        Operator::StartsWith => either(&|wanted| format!("starts_with({value}, {wanted})")),
+        Operator::Is | Operator::IsNot => format!("{value} IN ({})", wanted.join(", ")),
+    }
+}
