@@ -153,7 +153,8 @@ fn values(wrong: &mut Violations, path: &str, values: &[String]) -> Option<Vec<S
     }
     if let Some((index, value)) = values.iter().enumerate().find(|(_, value)| value.len() > MOST_VALUE_BYTES) {
         let length = value.len();
-        return wrong.add(format!("{field}[{index}]"), format!("{length} bytes are too long, at most {MOST_VALUE_BYTES}"));
+        return wrong
+            .add(format!("{field}[{index}]"), format!("{length} bytes are too long, at most {MOST_VALUE_BYTES}"));
     }
     Some(values.to_vec())
 }

@@ -22,7 +22,8 @@ use pistats_store::{Rows, Statement};
 use std::collections::HashMap;
 
 /// The columns of counts, in the order of [`read_counts`], summed over rows of the same columns.
-const SUMS_OF_COUNTS: &str = "sum(events), sum(page_views), sum(value_count), sum(value_sum), min(value_min), max(value_max)";
+const SUMS_OF_COUNTS: &str =
+    "sum(events), sum(page_views), sum(value_count), sum(value_sum), min(value_min), max(value_max)";
 /// Versions of sessions `s`, to be summed with their sign.
 const SESSION_VERSION: &str = "s.sign AS sessions, CASE WHEN s.events = 1 THEN s.sign ELSE 0 END AS bounces, \
      s.sign * (s.last_us - s.first_us) AS session_us, s.sign * s.page_views AS page_views";
@@ -98,7 +99,8 @@ fn plan_side(
         Some(interval) => match sql::Series::new(interval, range, tenant.zone(), most) {
             Some(series) => Some(series),
             None => {
-                let why = format!("the range has more than {MOST_STEPS} steps; ask for longer steps or a shorter range");
+                let why =
+                    format!("the range has more than {MOST_STEPS} steps; ask for longer steps or a shorter range");
                 return Err(Invalid::field("interval", why));
             }
         },
@@ -265,9 +267,8 @@ impl Steps<'_> {
         sql.part("dirty", DIRTY.to_owned());
         let clean = self.clean(&mut sql, self.selected.session_rollup_bots());
         let step = self.step(&mut sql, At::ROLLUP);
-        let rolled = format!(
-            "SELECT {step}r.sessions, r.bounces, r.session_us, r.page_views FROM session_15m r WHERE {clean}"
-        );
+        let rolled =
+            format!("SELECT {step}r.sessions, r.bounces, r.session_us, r.page_views FROM session_15m r WHERE {clean}");
         let step = self.step(&mut sql, At::SESSION);
         let sessions = self.selected.sessions_in_range(&mut sql);
         let raw =

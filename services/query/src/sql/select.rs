@@ -230,9 +230,8 @@ fn passes(sql: &mut Sql<'_>, filter: &Filter) -> String {
 }
 
 fn matches(operator: Operator, value: &str, wanted: &[String]) -> String {
-    let either = |test: &dyn Fn(&str) -> String| {
-        wanted.iter().map(|wanted| test(wanted)).collect::<Vec<_>>().join(" OR ")
-    };
+    let either =
+        |test: &dyn Fn(&str) -> String| wanted.iter().map(|wanted| test(wanted)).collect::<Vec<_>>().join(" OR ");
     match operator {
         Operator::Contains | Operator::DoesNotContain => either(&|wanted| format!("strpos({value}, {wanted}) > 0")),
         Operator::StartsWith => either(&|wanted| format!("starts_with({value}, {wanted})")),
