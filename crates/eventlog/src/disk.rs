@@ -1,15 +1,19 @@
 //! The file system as the log sees it: few calls, each with a stated durability.
 //!
-//! The log never touches `std::fs` itself, so that its fault tests run the very same code on [`SimDisk`], a disk that
+//! The log never touches `std::fs` itself, so that its fault tests run the very same code on `SimDisk`, a disk that
 //! loses what was not synced. It is not a general file abstraction: files are written at positions, never appended.
 
 mod real;
+#[cfg(feature = "testing")]
+mod sim;
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use real::RealDisk;
+#[cfg(feature = "testing")]
+pub use sim::{Call, SimDisk, Syncs};
 
 /// A directory tree. Names become durable with [`FileSystem::sync_dir`], not before.
 pub trait FileSystem: Send + Sync + 'static {

@@ -274,7 +274,9 @@ impl Committer<'_> {
     /// Seals the segment and goes on in the next one.
     fn rotate(&mut self) -> Result<(), Error> {
         let Shared { disk, dir, config, .. } = self.shared;
-        let spare = self.shared.stock.take()?;
+        // The stock ends only when the log does.
+        let ended = |error| if matches!(error, Error::Closed) { self.shared.why_ended() } else { error };
+        let spare = self.shared.stock.take().map_err(ended)?;
         let sealed = &self.active;
         let created_at = (self.shared.clock)().max(sealed.appended_at);
         let header = Header {
@@ -298,7 +300,7 @@ impl Committer<'_> {
         self.active.segment = segment;
         (self.active.end, self.active.marked) = (segment::DATA_START, true);
         (self.active.appended_at, self.unclean) = (created_at, None);
-        self.shared.stock.wake();
+        self.shared.stock.placed();
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use super::{Clock, Config};
 use crate::Error;
 use crate::disk::{File, FileSystem};
 
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// Opens a directory as a log; makes the first segment if it holds none.
 pub(super) fn open(
@@ -56,7 +56,7 @@ pub(super) fn open(
         }
     };
     // A rename that a crash left in the cache only would take a whole segment with it at the next one.
-    disk.sync_dir(dir).map_err(|error| Error::io(doing("syncing"), error))?;
+    disk.sync_dir(dir).map_err(|error| stock::failed(&doing("syncing"), &error))?;
 
     let Recovered { index, next, end, group, marked, appended_at, .. } = recovered;
     let segments: Vec<Arc<Segment>> = segments.into_iter().map(Arc::new).collect();
@@ -108,7 +108,7 @@ fn settle(last: &Segment, found: Recovered) -> Result<Recovered, Error> {
         let read = file.read_at(again.start, &mut bytes).map_err(io)?;
         file.write_at(again.start, &mut [std::io::IoSlice::new(&bytes[..read])]).map_err(io)?;
     }
-    file.sync_data().map_err(io)?;
+    file.sync_data().map_err(|error| stock::failed(&doing(), &error))?;
     Ok(found)
 }
 

@@ -41,6 +41,8 @@ struct State {
     ready: Vec<Spare>,
     /// Files that lost their segment's name or wait to: (spare number once renamed, segment).
     leaving: VecDeque<(Option<u64>, Arc<Segment>)>,
+    /// Files that the committer took and has not made a segment of yet.
+    taken: usize,
     next_number: u64,
     /// The committer waits for a file.
     wanted: bool,
@@ -69,7 +71,7 @@ impl Stock {
     /// Files that are not segments any more or not yet.
     pub(super) fn files(&self) -> u64 {
         let state = self.state.lock();
-        (state.ready.len() + state.leaving.len()) as u64
+        (state.ready.len() + state.leaving.len() + state.taken) as u64
     }
 
     /// Takes a file; waits while one is being made. `Full` if there is no room for one.
@@ -78,6 +80,7 @@ impl Stock {
         state.problem = None;
         loop {
             let taken = if let Some(spare) = state.ready.pop() {
+                state.taken += 1;
                 Ok(spare)
             } else if let Some(problem) = state.problem.take() {
                 Err(problem)
@@ -95,8 +98,18 @@ impl Stock {
         }
     }
 
+    /// A taken file is a segment now, and counts as one.
+    pub(super) fn placed(&self) {
+        let mut state = self.state.lock();
+        (state.taken, state.woken) = (state.taken.saturating_sub(1), true);
+        self.changed.notify_all();
+    }
+
+    /// A taken file could not be used.
     pub(super) fn put_back(&self, spare: Spare) {
-        self.state.lock().ready.push(spare);
+        let mut state = self.state.lock();
+        state.taken = state.taken.saturating_sub(1);
+        state.ready.push(spare);
     }
 }
 
