@@ -37,6 +37,11 @@ impl TextColumn {
         (&self.bytes, &self.ends)
     }
 
+    /// The text and the ends themselves, without a copy.
+    pub fn into_parts(self) -> (String, Vec<u32>) {
+        (self.bytes, self.ends)
+    }
+
     pub fn append(&mut self, other: &TextColumn) {
         let base = self.bytes.len() as u32;
         self.bytes.push_str(&other.bytes);

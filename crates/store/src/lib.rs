@@ -11,6 +11,8 @@
 
 mod columns;
 mod commit;
+pub mod contract;
+mod duck;
 mod error;
 mod lookup;
 mod read;
@@ -19,6 +21,7 @@ mod store;
 
 pub use columns::{EventColumns, EventRow, ListColumn, TextColumn};
 pub use commit::{Commit, Progress, SessionVersion, Sign, VisitorVersion};
+pub use duck::{DuckConfig, DuckStore, Folded, SCHEMA_VERSION};
 pub use error::Error;
 pub use lookup::{Found, HistoryEvent, KnownVisitor, SessionsOf, VisitorHistory};
 pub use read::{Answer, Cell, Rows, Statement};

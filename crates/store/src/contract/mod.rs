@@ -1,0 +1,53 @@
+//! The promises of [`Store`] and [`Registry`] as cases that every backend runs against itself.
+//!
+//! A backend's test hands in how to make an empty warehouse; each case starts with one of its own and names the promise
+//! it checks. A case panics where a promise is broken, so these functions are for tests only.
+
+mod commits;
+mod lookups;
+mod reads;
+mod registry;
+mod rollups;
+pub mod sample;
+
+use crate::{Error, Registry, Store};
+use pistats_core::PartitionId;
+
+/// Runs all cases. `empty` makes an empty warehouse each time it is called.
+pub async fn suite<W: Store + Registry, F: AsyncFn() -> W>(empty: F) -> Result<(), Error> {
+    commits::a_replayed_commit_is_out_of_step_and_changes_nothing(&empty().await).await?;
+    commits::a_commit_that_fails_late_leaves_nothing_behind(&empty().await).await?;
+    commits::a_repair_moves_no_checkpoint(&empty().await).await?;
+    commits::high_water_tells_of_events_past_a_checkpoint(&empty().await).await?;
+    commits::columns_come_back_as_they_went_in(&empty().await).await?;
+    commits::commits_larger_than_a_vector_keep_their_lists(&empty().await).await?;
+    reads::every_read_sees_one_snapshot_while_commits_go_on(&empty().await).await?;
+    reads::values_are_bound_and_cells_keep_their_kinds(&empty().await).await?;
+    reads::a_sum_past_64_bits_is_an_overflow_and_not_a_wrong_number(&empty().await).await?;
+    reads::a_wrong_statement_is_refused_and_the_next_one_works(&empty().await).await?;
+    lookups::lookups_see_what_was_committed(&empty().await).await?;
+    lookups::a_retracted_row_is_not_found(&empty().await).await?;
+    lookups::many_keys_are_found_as_few_are(&empty().await).await?;
+    lookups::a_history_holds_all_that_a_repair_needs(&empty().await).await?;
+    rollups::refreshed_rollups_equal_the_raw_rows(&empty().await).await?;
+    rollups::a_refresh_in_parts_does_not_lose_an_hour(&empty().await).await?;
+    rollups::a_mark_that_comes_during_a_refresh_stays(&empty().await).await?;
+    registry::sites_and_keys_come_back(&empty().await).await?;
+    registry::refusals_are_listed_counted_and_bounded(&empty().await).await?;
+    Ok(())
+}
+
+/// What a warehouse holds after it was closed and opened again (S-1, S-6). `open` opens the same one each time.
+pub async fn reopening<W: Store + Registry, F: AsyncFn() -> W>(open: F) -> Result<(), Error> {
+    let commit = sample::commit(PartitionId(2), 0, 3, 100);
+    let store = open().await;
+    store.commit(commit.clone()).await?;
+    let before = sample::everything(&store).await?;
+    drop(store);
+
+    let store = open().await;
+    assert_eq!(sample::everything(&store).await?, before, "S-6: nothing is lost by closing");
+    let refused = store.commit(commit).await;
+    assert!(matches!(refused, Err(Error::OutOfStep { .. })), "S-2 holds across opens, not {refused:?}");
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! `duckdb://`: the warehouse in one file (or in memory), inside the process.
+//!
+//! ```text
+//!   commit, registry ──▶ writer ──────┐ one connection, one thread: commits are serial anyway
+//!   read ──▶ queue ──▶ readers 0..n ──┤ each one connection, one thread; a dropped read interrupts its statement
+//!   refresh, fold ──▶ maintenance ────┤ one connection, one thread, beside the writer
+//!   lookups ──▶ spare connections ────┘ on the caller's own thread
+//!                                     ▼
+//!                        DuckDB: snapshots, write-ahead log, one file
+//! ```
+//!
+//! DuckDB gives snapshot isolation: the maintenance deletes and rewrites rows that nobody else touches (rollups, marks,
+//! pairs of signed rows), the writer only appends beside it, so the two never conflict.
+//!
+//! Not responsible for when to refresh or fold: the caller has the clock.
+
+mod append;
+mod cells;
+mod config;
+mod failure;
+mod fold;
+mod lookup;
+mod open;
+mod reader;
+mod refresh;
+mod registry;
+mod worker;
+mod writer;
+
+pub use config::DuckConfig;
+pub use fold::Folded;
+
+use crate::{Answer, Checkpoint, Commit, Error, Lookup, Refreshed, Statement, Store};
+use async_trait::async_trait;
+use lookup::Lookups;
+use reader::Readers;
+use worker::Worker;
+
+/// The version of `schema.sql`. A file of another version is not opened.
+pub const SCHEMA_VERSION: i32 = 1;
+
+/// The warehouse on DuckDB. Dropping it waits for the running statements and closes the file.
+pub struct DuckStore {
+    // Dropped in this order: all threads end and all connections close before the file's claim is given back.
+    writer: Worker,
+    maintenance: Worker,
+    readers: Readers,
+    lookups: Lookups,
+    _claim: open::Claim,
+}
+
+impl DuckStore {
+    /// Opens or creates the warehouse. Blocking (it may replay a write-ahead log).
+    ///
+    /// Errors: [`Error::Open`] if another process has the file open, if it was made by another schema version, or if
+    /// it is no DuckDB file.
+    pub fn open(config: DuckConfig) -> Result<DuckStore, Error> {
+        let (claim, first) = open::open(&config)?;
+        let readers = Readers::start(config.readers.max(1), || open::another(&first))?;
+        let lookups = Lookups::new(config.lookups.max(1), || open::another(&first))?;
+        let maintenance = Worker::start("store-maintenance", open::another(&first)?)?;
+        let writer = Worker::start("store-writer", first)?;
+        Ok(DuckStore { writer, maintenance, readers, lookups, _claim: claim })
+    }
+
+    /// Folds pairs of signed rows that cancel out, where that is worth it. No sum changes.
+    pub async fn fold(&self) -> Result<Folded, Error> {
+        self.maintenance.run(fold::fold).await
+    }
+
+    /// Writes the log into the file now, so that the next open is quick.
+    pub async fn checkpoint_file(&self) -> Result<(), Error> {
+        self.writer.run(|conn| conn.execute_batch("CHECKPOINT").map_err(failure::engine)).await
+    }
+}
+
+#[async_trait]
+impl Store for DuckStore {
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
+        self.writer.run(|conn| writer::checkpoints(conn)).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), Error> {
+        self.writer.run(move |conn| writer::commit(conn, commit)).await
+    }
+
+    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
+        self.readers.read(statements).await
+    }
+
+    async fn refresh(&self, most: usize) -> Result<Refreshed, Error> {
+        self.maintenance.run(move |conn| refresh::refresh(conn, most)).await
+    }
+
+    fn lookup(&self) -> &dyn Lookup {
+        &self.lookups
+    }
+}

@@ -1,0 +1,123 @@
+//! Opening: settings, schema, and plain words when it does not work.
+
+use super::failure::engine;
+use super::worker::transaction;
+use super::{DuckConfig, SCHEMA_VERSION};
+use crate::Error;
+use duckdb::{Config, Connection, params};
+use parking_lot::Mutex;
+use pistats_core::PartitionId;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The files that this process has open. DuckDB's own lock is the system's record lock, which a process always gets from
+/// itself: a second open here would tear the file.
+static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Keeps the file to one store of this process.
+pub(super) struct Claim(Option<PathBuf>);
+
+impl Claim {
+    fn take(path: &Path) -> Result<Claim, Error> {
+        let absolute = std::path::absolute(path).map_err(|error| unopened(path, &error.to_string()))?;
+        if !OPEN.lock().insert(absolute.clone()) {
+            return Err(unopened(path, "this process has it open already"));
+        }
+        Ok(Claim(Some(absolute)))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take() {
+            OPEN.lock().remove(&path);
+        }
+    }
+}
+
+/// Opens the database and brings the relations into being.
+pub(super) fn open(config: &DuckConfig) -> Result<(Claim, Connection), Error> {
+    let (claim, conn) = match &config.path {
+        Some(path) => {
+            let claim = Claim::take(path)?;
+            let conn = Connection::open_with_flags(path, settings(config)?);
+            (claim, conn.map_err(|error| explained(path, &error))?)
+        }
+        None => (Claim(None), Connection::open_in_memory_with_flags(settings(config)?).map_err(refused)?),
+    };
+    prepare(&conn)?;
+    prepare_schema(&conn)?;
+    Ok((claim, conn))
+}
+
+/// Another connection to the same database.
+pub(super) fn another(first: &Connection) -> Result<Connection, Error> {
+    let conn = first.try_clone().map_err(refused)?;
+    prepare(&conn)?;
+    Ok(conn)
+}
+
+fn settings(config: &DuckConfig) -> Result<Config, Error> {
+    let settings = [
+        ("memory_limit", format!("{}MB", config.memory_limit_mb)),
+        ("threads", config.threads.max(1).to_string()),
+        ("checkpoint_threshold", format!("{}MB", config.checkpoint_threshold_mb)),
+        // Nothing is fetched from the net, and SQL reaches no file but the database.
+        ("autoinstall_known_extensions", "false".to_owned()),
+        ("autoload_known_extensions", "false".to_owned()),
+        ("enable_external_access", "false".to_owned()),
+    ];
+    settings.into_iter().try_fold(Config::default(), |config, (key, value)| config.with(key, value)).map_err(refused)
+}
+
+/// What each connection needs: UUID and HUGEINT cross as 16 bytes instead of as text and decimals.
+fn prepare(conn: &Connection) -> Result<(), Error> {
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.execute_batch("SET arrow_lossless_conversion = true").map_err(engine)
+}
+
+fn prepare_schema(conn: &Connection) -> Result<(), Error> {
+    let tables: i64 = conn
+        .query_row("SELECT count(*) FROM information_schema.tables WHERE table_name = 'generation'", [], |row| {
+            row.get(0)
+        })
+        .map_err(engine)?;
+    if tables > 0 {
+        let version: i32 =
+            conn.query_row("SELECT schema_version FROM generation", [], |row| row.get(0)).map_err(engine)?;
+        if version != SCHEMA_VERSION {
+            return Err(Error::Open(format!(
+                "it has schema version {version}, this program reads version {SCHEMA_VERSION}; \
+                 use the program that made it, or fold the log again into a new data directory"
+            )));
+        }
+        return Ok(());
+    }
+    transaction(conn, |conn| {
+        conn.execute_batch(include_str!("schema.sql")).map_err(engine)?;
+        conn.execute("INSERT INTO generation VALUES (1, 0, $1)", params![SCHEMA_VERSION]).map_err(engine)?;
+        for partition in PartitionId::all() {
+            conn.execute("INSERT INTO checkpoint VALUES ($1, 0)", params![partition.0]).map_err(engine)?;
+        }
+        Ok(())
+    })
+}
+
+fn refused(error: duckdb::Error) -> Error {
+    Error::Open(error.to_string())
+}
+
+fn unopened(path: &Path, why: &str) -> Error {
+    Error::Open(format!("{}: {why}", path.display()))
+}
+
+fn explained(path: &Path, error: &duckdb::Error) -> Error {
+    let text = error.to_string();
+    if text.contains("Could not set lock") {
+        return unopened(
+            path,
+            &format!("another process has it open; stop that one, or use another data directory ({text})"),
+        );
+    }
+    unopened(path, &text)
+}

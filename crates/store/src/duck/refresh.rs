@@ -1,0 +1,49 @@
+//! Rollups of dirty hours, made anew from the raw rows: delete + insert-select in one transaction.
+//!
+//! It runs beside the writer on a snapshot of its own. A mark that a commit sets meanwhile is not in the snapshot, so it is
+//! not deleted and the hour stays dirty: no number is lost and none is counted twice.
+
+use super::failure::engine;
+use super::worker::transaction;
+use crate::{Error, Refreshed};
+use duckdb::{Connection, params};
+use pistats_core::Micros;
+
+const CHOOSE: &str = include_str!("sql/choose_dirty.sql");
+const TRAFFIC: &str = include_str!("sql/refresh_traffic.sql");
+const SESSIONS: &str = include_str!("sql/refresh_sessions.sql");
+
+pub(super) fn refresh(conn: &Connection, most: usize) -> Result<Refreshed, Error> {
+    conn.execute_batch("CREATE TEMP TABLE IF NOT EXISTS refreshing (site INTEGER NOT NULL, hour BIGINT NOT NULL)")
+        .map_err(engine)?;
+    let hours = transaction(conn, |conn| {
+        let run = |sql: &str| conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(engine);
+        run("DELETE FROM temp.refreshing")?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let hours = conn.prepare_cached(CHOOSE).and_then(|mut s| s.execute(params![most])).map_err(engine)?;
+        if hours == 0 {
+            return Ok(0);
+        }
+        let (first, last): (i64, i64) = conn
+            .prepare_cached("SELECT min(hour), max(hour) FROM temp.refreshing")
+            .and_then(|mut s| s.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
+            .map_err(engine)?;
+        // Bounds beside the join let the engine skip rows by the minima and maxima it keeps of each row group.
+        let bounds = params![first * Micros::HOUR, (last + 1) * Micros::HOUR];
+        for (rollup, fill) in [("traffic_15m", TRAFFIC), ("session_15m", SESSIONS)] {
+            run(&format!(
+                "DELETE FROM {rollup} USING temp.refreshing r \
+                 WHERE {rollup}.site = r.site AND {rollup}.bucket BETWEEN r.hour * 4 AND r.hour * 4 + 3"
+            ))?;
+            conn.prepare_cached(fill).and_then(|mut s| s.execute(bounds)).map_err(engine)?;
+        }
+        run("DELETE FROM rollup_dirty USING temp.refreshing r \
+             WHERE rollup_dirty.site = r.site AND rollup_dirty.hour = r.hour")?;
+        Ok(hours as u64)
+    })?;
+    let left: i64 = conn
+        .prepare_cached("SELECT count(*) FROM (SELECT DISTINCT site, hour FROM rollup_dirty)")
+        .and_then(|mut s| s.query_row([], |row| row.get(0)))
+        .map_err(engine)?;
+    Ok(Refreshed { hours, left: left.unsigned_abs() })
+}
