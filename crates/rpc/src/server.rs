@@ -97,6 +97,7 @@ impl Server {
     }
 
     /// Adds a service; see [`configured!`](crate::configured) for its settings.
+    #[allow(clippy::should_implement_trait, reason = "it adds a service, and `+` would say nothing")]
     pub fn add<S>(mut self, service: S) -> Server
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>

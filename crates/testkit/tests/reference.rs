@@ -171,6 +171,6 @@ fn msnbc_has_its_published_views_visitors_entries_and_exits() {
     assert_eq!((total.events, total.visitors), (expected.page_views, expected.users));
     assert_eq!(total.sessions, expected.users);
     let mut found: Vec<reference::Category> = categories.into_values().collect();
-    found.sort_by(|a, b| b.views.cmp(&a.views));
+    found.sort_by_key(|category| std::cmp::Reverse(category.views));
     assert_eq!(found, expected.categories);
 }

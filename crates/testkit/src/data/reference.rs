@@ -207,7 +207,7 @@ pub fn msnbc() -> Result<Option<Msnbc>, Error> {
 pub fn retail(set: Set) -> Result<Option<Retail>, Error> {
     let file =
         if set == Set::RetailClean { "retail/retention.clean.expected.txt" } else { "retail/retention.expected.txt" };
-    read(file, |path, text| cohorts(path, text))
+    read(file, cohorts)
 }
 
 /// The days of `usagov` or `elastic`, from their CSV file.
