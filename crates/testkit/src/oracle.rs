@@ -88,8 +88,10 @@ pub struct Oracle {
     sessions: Vec<Vec<usize>>,
     /// The session of each event.
     session_of: Vec<usize>,
+    /// The visitor of each event: visitors are numbers too.
+    visitor_of: Vec<usize>,
     /// The first event ever of each visitor.
-    first_ever: HashMap<String, usize>,
+    first_ever: Vec<usize>,
 }
 
 /// Where numbers are counted.
@@ -121,17 +123,25 @@ impl Oracle {
     pub fn new(arrived: Vec<OracleEvent>) -> Oracle {
         let mut ids: HashSet<EventId> = HashSet::new();
         let mut events: Vec<OracleEvent> = arrived.into_iter().filter(|event| ids.insert(event.id)).collect();
-        events.sort_by_key(|event| (event.time, event.id));
+        // Cached: events are large, and moving them about is what costs.
+        events.sort_by_cached_key(|event| (event.time, event.id));
 
-        let mut by_visitor: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut visitor_numbers: HashMap<&str, usize> = HashMap::new();
+        let mut visitor_of = Vec::new();
+        let mut events_of: Vec<Vec<usize>> = Vec::new();
         for (number, event) in events.iter().enumerate() {
-            by_visitor.entry(&event.visitor).or_default().push(number);
+            let visitor = *visitor_numbers.entry(&event.visitor).or_insert(events_of.len());
+            if visitor == events_of.len() {
+                events_of.push(Vec::new());
+            }
+            events_of[visitor].push(number);
+            visitor_of.push(visitor);
         }
+        let first_ever = events_of.iter().map(|numbers| numbers[0]).collect();
+
         let mut sessions: Vec<Vec<usize>> = Vec::new();
         let mut session_of = vec![0; events.len()];
-        let mut first_ever = HashMap::new();
-        for (visitor, numbers) in by_visitor {
-            first_ever.insert(visitor.to_owned(), numbers[0]);
+        for numbers in events_of {
             let mut before: Option<Micros> = None;
             for number in numbers {
                 let time = events[number].time;
@@ -145,7 +155,7 @@ impl Oracle {
                 session_of[number] = session;
             }
         }
-        Oracle { events, sessions, session_of, first_ever }
+        Oracle { events, sessions, session_of, visitor_of, first_ever }
     }
 
     /// Each event once, in the order (time, id).
@@ -291,11 +301,12 @@ impl Oracle {
     fn count(&self, set: &[usize], place: &Place) -> Numbers {
         let mut numbers = Numbers::default();
         let mut visitors = HashSet::new();
-        for event in set.iter().map(|number| &self.events[*number]).filter(|event| place.holds(event.time)) {
+        for number in set.iter().copied().filter(|number| place.holds(self.events[*number].time)) {
+            let event = &self.events[number];
             numbers.events += 1;
             numbers.page_views += u64::from(event.is_page_view());
             numbers.add_value(event.value);
-            visitors.insert(event.visitor.as_str());
+            visitors.insert(self.visitor_of[number]);
         }
         self.add_people(&mut numbers, &visitors, place);
         for session in self.sessions_of(set, place) {
@@ -312,7 +323,7 @@ impl Oracle {
             self.add_session(&mut numbers, session);
             numbers.events += session.len() as u64;
             numbers.page_views += self.page_views(session);
-            visitors.insert(self.events[session[0]].visitor.as_str());
+            visitors.insert(self.visitor_of[session[0]]);
         }
         self.add_people(&mut numbers, &visitors, place);
         numbers
@@ -337,8 +348,8 @@ impl Oracle {
         numbers.session_page_views += self.page_views(session);
     }
 
-    fn add_people(&self, numbers: &mut Numbers, visitors: &HashSet<&str>, place: &Place) {
-        let is_new = |visitor: &&&str| place.holds(self.events[self.first_ever[**visitor]].time);
+    fn add_people(&self, numbers: &mut Numbers, visitors: &HashSet<usize>, place: &Place) {
+        let is_new = |visitor: &&usize| place.holds(self.events[self.first_ever[**visitor]].time);
         numbers.visitors = visitors.len() as u64;
         numbers.new_visitors = visitors.iter().filter(is_new).count() as u64;
     }

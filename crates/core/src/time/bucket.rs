@@ -94,8 +94,7 @@ impl Interval {
                 _ => day,
             }
             .min(last);
-            let (from, to) = (zone.start_of(day).max(hull.0), zone.end_of(end).min(hull.1));
-            if from < to {
+            if let Some((from, to)) = span(zone, (day, end), hull) {
                 if buckets.len() == most {
                     return None;
                 }
@@ -107,16 +106,32 @@ impl Interval {
     }
 }
 
+/// The first instant among `from..to` that lies on one of the days, and the one after the last; `None` without one.
+fn span(zone: &Zone, (first, last): (Day, Day), (from, to): (Micros, Micros)) -> Option<(Micros, Micros)> {
+    let midnight = |day: Day| i64::from(day.0) * Micros::DAY;
+    let (mut at, to) = (from.max(zone.start_of(first)), to.min(zone.end_of(last)));
+    let mut found = None;
+    while at < to {
+        // Within a stretch of one offset the instants of neighbouring days have no hole.
+        let stretch = zone.stretch(at);
+        let starts = at.max(Micros(midnight(first)).plus(-stretch.offset_us));
+        let ends = to.min(stretch.to).min(Micros(midnight(last.plus(1))).plus(-stretch.offset_us));
+        if starts < ends {
+            found = Some((found.map_or(starts, |(first, _)| first), ends));
+        }
+        at = stretch.to;
+    }
+    found
+}
+
 /// The earliest and latest civil day of the instants `from..to`.
 fn days_touched(zone: &Zone, from: Micros, to: Micros) -> (Day, Day) {
-    let last_instant = to.plus(-1);
+    let (first, last) = (zone.day_of(from), zone.day_of(to.plus(-1)));
     // Around a change the clock may have shown a later day before, or an earlier one after: look one day wider.
-    let wide = |day: Day| (-1..=1).map(move |by| day.plus(by));
-    let touched =
-        |day: &Day| zone.start_of(*day) < to && zone.end_of(*day) > from && zone.end_of(*day) > zone.start_of(*day);
-    let first = wide(zone.day_of(from)).find(touched).unwrap_or_else(|| zone.day_of(from));
-    let last = wide(zone.day_of(last_instant)).rfind(touched).unwrap_or_else(|| zone.day_of(last_instant));
-    (first, last)
+    let touched = |day: &Day| span(zone, (*day, *day), (from, to)).is_some();
+    let earliest = (-1..=1).map(|by| first.plus(by)).find(touched).unwrap_or(first);
+    let latest = (-1..=1).rev().map(|by| last.plus(by)).find(touched).unwrap_or(last);
+    (earliest, latest)
 }
 
 fn clock(zone: &Zone, range: Range, width: i64, most: usize) -> Option<Vec<Bucket>> {
@@ -197,6 +212,11 @@ mod tests {
         let around = Range::Times { from: at("2010-11-07T02:30:30Z"), to: at("2010-11-07T02:31:30Z") };
         let days = Interval::Day.buckets(&zone, around, 9).expect("few");
         assert_eq!(days.iter().map(|b| b.first_day.to_string()).collect::<Vec<_>>(), ["2010-11-06", "2010-11-07"]);
+        assert_eq!(days[0].from, at("2010-11-07T02:31:00Z"));
+        assert_eq!(days[1].to, at("2010-11-07T02:31:00Z"));
+        let within = Range::Times { from: at("2010-11-07T02:30:10Z"), to: at("2010-11-07T02:30:50Z") };
+        let days = Interval::Day.buckets(&zone, within, 9).expect("few");
+        assert_eq!(days.iter().map(|b| b.first_day.to_string()).collect::<Vec<_>>(), ["2010-11-07"]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! One event in the field names of `to_events.py`.
 
 use super::Error;
-use pistats_core::{EventId, Micros};
+use pistats_core::enrich::Input;
+use pistats_core::{Enricher, Event, EventId, Micros};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -47,20 +48,33 @@ impl Line {
         self.value.map(|value| (value * 100.0).round() as i64 * 10_000)
     }
 
-    /// The event that the line number `number` stands for, as far as the line itself says; `None` if its time is no time.
-    pub fn event(&self, number: u64) -> Option<OracleEvent> {
+    /// The line as the domain's event, `None` if its time is no time. The id depends on the time and the line's number, so
+    /// that two identical lines are two events.
+    ///
+    /// `ip`, `status`, `method` and `country_name` are no part of an event.
+    pub fn as_core(&self, number: u64) -> Option<Event<'_>> {
         let time = self.time()?;
         let created_ms = u64::try_from(time.0 / 1_000).unwrap_or(0);
-        let id = EventId::from_parts(created_ms, u128::from(number));
-        let mut event = OracleEvent::new(id, time, self.visitor.clone());
-        if !self.name.is_empty() {
-            event.name = self.name.clone();
-        }
-        event.url = self.url.clone();
-        event.referrer = self.referrer.clone();
-        event.country = self.country.clone();
-        event.value = self.value_micros();
-        Some(event)
+        Some(Event {
+            id: Some(EventId::from_parts(created_ms, u128::from(number))),
+            time: Some(time),
+            visitor_id: &self.visitor,
+            raw_name: &self.name,
+            url: &self.url,
+            referrer: &self.referrer,
+            language: &self.lang,
+            time_zone: &self.tz,
+            user_agent: &self.ua,
+            country: &self.country,
+            value: self.value_micros(),
+            ..Event::default()
+        })
+    }
+
+    /// The line as the oracle wants it, enriched.
+    pub fn event(&self, number: u64, enricher: &mut Enricher) -> Option<OracleEvent> {
+        let event = self.as_core(number)?;
+        OracleEvent::from_core(&event, &enricher.enrich(&Input::of(&event)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! One event with everything that was derived from it: the oracle's input.
 
 use pistats_core::event::PAGE_VIEW;
-use pistats_core::{EventId, Micros};
+use pistats_core::{Enriched, Event, EventId, Micros};
 
 /// An event and its derived values, owned. An absent text is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,40 @@ impl OracleEvent {
             value: None,
             bot: false,
         }
+    }
+
+    /// An accepted event with what enrichment derived from it; `None` while it lacks its id or its time.
+    pub fn from_core(event: &Event<'_>, enriched: &Enriched) -> Option<OracleEvent> {
+        Some(OracleEvent {
+            id: event.id?,
+            time: event.time?,
+            visitor: event.visitor_id.to_owned(),
+            user_id: event.user_id.to_owned(),
+            name: event.name().to_owned(),
+            url: event.url.to_owned(),
+            host: enriched.host.to_string(),
+            page: enriched.page.to_string(),
+            path: enriched.path.to_string(),
+            title: event.title.to_owned(),
+            referrer: event.referrer.to_owned(),
+            source: enriched.source.to_string(),
+            channel: enriched.channel.as_str().to_owned(),
+            utm_source: enriched.utm_source.to_string(),
+            utm_medium: enriched.utm_medium.to_string(),
+            utm_campaign: enriched.utm_campaign.to_string(),
+            utm_term: enriched.utm_term.to_string(),
+            utm_content: enriched.utm_content.to_string(),
+            country: enriched.country.to_owned(),
+            language: enriched.language.to_string(),
+            device: enriched.device.as_str().to_owned(),
+            screen: enriched.screen.to_string(),
+            browser: enriched.browser.to_owned(),
+            os: enriched.os.to_owned(),
+            topics: event.topics.iter().map(|topic| (*topic).to_owned()).collect(),
+            properties: event.properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            value: event.value,
+            bot: enriched.bot,
+        })
     }
 
     /// Whether the event counts as a page view.
