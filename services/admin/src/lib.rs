@@ -6,10 +6,8 @@
 
 mod keys;
 mod message;
-mod rejected;
 mod service;
 mod sites;
 
 pub use keys::new_key;
-pub use rejected::{Resubmit, Resubmitted};
 pub use service::Admin;

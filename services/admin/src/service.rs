@@ -1,14 +1,15 @@
 //! The calls of admin.v1.
 
 use crate::message::{self, invalid, store_failed};
+use crate::new_key;
 use crate::sites::{NAME_BYTES, plan_site};
-use crate::{Resubmit, Resubmitted, new_key};
 use pistats_core::directory::{Directory, Key};
-use pistats_core::{Micros, Reason, Scope, SiteId};
+use pistats_core::{EventId, Micros, Reason, Scope, SiteId};
 use pistats_proto::admin::v1::admin_service_server::AdminService;
 use pistats_proto::admin::v1::*;
 use pistats_rpc::auth::{Principal, SharedDirectory};
-use pistats_store::{REJECTED_KEPT, Registry, RejectedQuery};
+use pistats_rpc::resubmit::{Resubmission, Resubmit};
+use pistats_store::{REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Mutex;
@@ -172,16 +173,25 @@ impl AdminService for Admin {
             rows.into_iter().partition(|row| row.payload.len() == row.payload_bytes as usize);
         let mut answer = RetryRejectedEventsResponse { not_retryable: cut.len() as u32, ..Default::default() };
         for batch in whole.chunks(RETRY_BATCH) {
-            let verdicts = self.resubmit.resubmit(site, batch).await?;
-            let judged = || batch.iter().zip(&verdicts);
+            let outcomes = self.resubmit.resubmit(site, batch.iter().map(resubmission).collect()).await?;
+            let judged = batch.iter().zip(&outcomes);
             let accepted: Vec<[u8; 16]> =
-                judged().filter(|(_, verdict)| **verdict == Resubmitted::Accepted).map(|(row, _)| row.id).collect();
+                judged.filter(|(_, outcome)| outcome.is_ok()).map(|(row, _)| row.id).collect();
             answer.accepted += accepted.len() as u32;
             answer.refused_again += (batch.len() - accepted.len()) as u32;
             // Forgotten only after the events are on disk: a crash in between sends them twice, and they count once.
             self.registry.forget_rejected(site, &accepted).await.map_err(store_failed)?;
         }
         Ok(Response::new(answer))
+    }
+}
+
+fn resubmission(row: &RejectedRow) -> Resubmission {
+    Resubmission {
+        refusal: EventId(row.id),
+        received: row.received,
+        payload: row.payload.clone().into(),
+        user_agent: row.user_agent.clone(),
     }
 }
 
