@@ -1,1 +1,55 @@
-//! Aggregate: dedupe, enrich, sessions, fold, commit.
+//! Aggregate folds the event log into the warehouse: each event once, in any order, across any crash.
+//!
+//! ```text
+//!   log ─reader─▶ inbox ─worker─▶ window ╮                   reader     one a partition, async
+//!   log ─reader─▶ inbox ─worker─▶ window ├─committer─▶ store  worker     one a partition, a thread: decode, ids, enrich, sessions
+//!        …                               ╯     │             committer  one transaction of all partitions
+//!                          └─▶ live            └─▶ commits    supervisor starts all again after a failure (epoch)
+//! ```
+//!
+//! | part | files |
+//! |---|---|
+//! | the whole: start, failure, shutdown | `aggregator` `epoch` `config` `error` |
+//! | folding | `reader` `inbox` `worker` `arrival` `ids` `visitors` `enriched` `window` |
+//! | committing | `gate` `committer` |
+//! | repair | `repair` `replay` |
+//! | beside it | `live` `stats` `upkeep` `service` |
+//!
+//! Invariants, and where they are kept:
+//! - **Each (site, id) takes effect once** (P-2): `ids` claims it, and rows and checkpoint commit together.
+//! - **Order never matters**: sessions are an algebra (`core::session`), first seen is a minimum, and a commit holds the
+//!   net difference of two states (`window`). Only visitors' numbers depend on the order of arrival.
+//! - **All state can be lost**: it is rebuilt from the warehouse and the log at the checkpoint.
+//! - **Memory is bounded**: ids, visitors, inboxes and windows each have a bound in [`Config`].
+//!
+//! It is not responsible for reports (Query), for what an event may be (Ingest), nor for how rows are kept (the store).
+
+mod aggregator;
+mod arrival;
+mod committer;
+mod config;
+mod enriched;
+mod epoch;
+mod error;
+mod gate;
+mod ids;
+mod inbox;
+mod live;
+mod reader;
+mod repair;
+mod replay;
+mod service;
+mod stats;
+#[cfg(test)]
+mod testing;
+mod upkeep;
+mod visitors;
+mod window;
+mod worker;
+
+pub use aggregator::{Aggregator, Handle, Parts};
+pub use config::Config;
+pub use error::Error;
+pub use live::{Clock, LiveView};
+pub use replay::{Progress, ReplayError, Replaying};
+pub use service::{Refusals, Service};

@@ -1,0 +1,59 @@
+//! The committer: one thread that takes what all partitions folded and stores it in one transaction.
+//!
+//! One transaction for all partitions, because the warehouse commits one at a time: eight small ones would cost eight times
+//! the fixed price. Folding goes on meanwhile.
+
+use crate::epoch::Epoch;
+use crate::stats::Counts;
+use crate::window::Window;
+use pistats_core::ids::PARTITIONS;
+use pistats_core::{Micros, Offset, PartitionId};
+use pistats_store::Commit;
+use std::time::Instant;
+
+/// Commits until the epoch ends: drained, failed, or a commit that failed.
+pub(crate) fn run(epoch: &Epoch, runtime: &tokio::runtime::Handle) {
+    let mut start = 0;
+    while let Ok(true) = epoch.gate.wait(|| epoch.is_busy()) {
+        let taken = epoch.gate.cut(start);
+        // Each partition comes first in its turn, so that none starves when commits are small.
+        start = (start + 1) % usize::from(PARTITIONS);
+        if taken.is_empty() {
+            continue;
+        }
+        if let Err(error) = commit(epoch, runtime, taken) {
+            epoch.fail(error.into());
+            return;
+        }
+        epoch.index.shrink();
+    }
+}
+
+fn commit(
+    epoch: &Epoch,
+    runtime: &tokio::runtime::Handle,
+    taken: Vec<(PartitionId, Window)>,
+) -> Result<(), pistats_store::Error> {
+    let mut commit = Commit::default();
+    let mut parts: Vec<(PartitionId, Option<Offset>, Counts)> = Vec::with_capacity(taken.len());
+    let mut numbers = Vec::with_capacity(taken.len());
+    let mut pins = Vec::with_capacity(taken.len());
+    let mut received: Option<Micros> = None;
+    for (partition, mut window) in taken {
+        parts.push((partition, window.progress.map(|(_, to)| to), window.counts));
+        numbers.push((partition, window.number));
+        pins.push(std::mem::take(&mut window.pins));
+        received = received.max(window.received);
+        window.add_to(partition, &mut commit);
+    }
+    let started = Instant::now();
+    runtime.block_on(epoch.setup.store.commit(commit))?;
+    let took = started.elapsed();
+    epoch.gate.settle(numbers.into_iter());
+    // From here on the warehouse knows these ids itself.
+    drop(pins);
+    let freshness = received.map(|at| u64::try_from(epoch.setup.live.now().since(at)).unwrap_or(0));
+    let number = epoch.setup.stats.committed(&parts, took, freshness);
+    epoch.setup.commits.send_replace(number);
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! Folding records again, as a repair: what is there stays, what is missing is filled in.
+//!
+//! A repaired batch trusts the stored events and nothing else: for every visitor it touches, sessions and first event are
+//! computed anew from stored events ∪ missing events, and the difference to the stored rows is committed. So it heals lost
+//! events, sessions and visitors alike, and commits nothing where nothing is missing.
+//!
+//! It runs on the partition's own worker, between two commits of the partition: before it, all that is folded is
+//! committed, so that the warehouse tells the whole truth; after it, memory forgets the visitors it touched.
+//!
+//! Refusals are left out: they were counted when they were first folded, and those sent again must not come back.
+
+use crate::arrival::{self, Arrival, Arrived};
+use crate::enriched::{self, Origin};
+use crate::ids::Pins;
+use crate::inbox::{RepairBatch, Repaired};
+use crate::visitors::Run;
+use crate::worker::{Halt, Worker, events};
+use hashbrown::{HashMap, HashSet};
+use pistats_core::{Micros, Session, SiteId, VisitorKey, VisitorNo, Zone, session};
+use pistats_eventlog::Record;
+use pistats_store::{EventColumns, KnownVisitor, SessionVersion, Sign, VisitorHistory, VisitorVersion};
+
+/// What a repaired batch commits.
+#[derive(Default)]
+struct Mended {
+    events: EventColumns,
+    sessions: Vec<SessionVersion>,
+    visitors: Vec<VisitorVersion>,
+}
+
+impl Mended {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.sessions.is_empty() && self.visitors.is_empty()
+    }
+}
+
+impl Worker {
+    pub(crate) fn repair(&mut self, work: RepairBatch) -> Result<(), Halt> {
+        let RepairBatch { records, moves_checkpoint, done } = work;
+        let epoch = self.epoch.clone();
+        epoch.gate.flush(self.partition)?;
+
+        let packed: Vec<_> = records.iter().map(arrival::unpack).collect();
+        let directory = epoch.setup.directory.load_full();
+        let read = |(record, packed)| arrival::read(record, packed, &directory, &epoch.setup.secret);
+        let mut batch: Vec<Arrived<'_>> = records.iter().zip(packed.iter().map(Option::as_ref)).map(read).collect();
+        let mut pins = Pins::default();
+        self.claim(&mut batch, &mut pins)?;
+
+        let mut mended = Mended::default();
+        let mut sites: Vec<(SiteId, Zone)> = Vec::new();
+        for (site, zone) in batch.iter().filter_map(|arrived| arrived.site.as_ref()) {
+            if !sites.iter().any(|(known, _)| known == site) {
+                sites.push((*site, zone.clone()));
+            }
+        }
+        for (site, zone) in &sites {
+            self.repair_site(*site, zone, &batch, &mut mended)?;
+        }
+        let result = Repaired {
+            repaired: events(&batch).filter(|(_, arrival)| arrival.is_new).count() as u64,
+            unchanged: events(&batch).filter(|(_, arrival)| !arrival.is_new).count() as u64,
+        };
+
+        if moves_checkpoint || !mended.is_empty() {
+            self.commit_repair(&records, moves_checkpoint, result.repaired, mended, &pins)?;
+        }
+        for (_, arrival) in events(&batch) {
+            self.visitors.forget(arrival.key);
+        }
+        // Nobody may be listening any more: the repair is committed all the same.
+        let _ = done.send(result);
+        Ok(())
+    }
+
+    /// Puts a repair into the window and waits until it is committed.
+    fn commit_repair(
+        &mut self,
+        records: &[Record],
+        moves_checkpoint: bool,
+        repaired: u64,
+        mended: Mended,
+        pins: &Pins,
+    ) -> Result<(), Halt> {
+        let epoch = self.epoch.clone();
+        let bytes = if mended.events.is_empty() { 0 } else { records.iter().map(|record| record.payload.len()).sum() };
+        let mut window = epoch.gate.enter(self.partition, mended.events.len().max(1), bytes)?;
+        if moves_checkpoint && let Some(last) = records.last() {
+            window.advance(self.position, last.offset.next());
+            self.position = last.offset.next();
+        }
+        window.counts.events += repaired;
+        window.pins.add(pins);
+        window.events.append(mended.events);
+        window.sessions.extend(mended.sessions);
+        window.visitors.extend(mended.visitors);
+        drop(window);
+        epoch.gate.flush(self.partition)?;
+        Ok(())
+    }
+
+    fn repair_site(
+        &mut self,
+        site: SiteId,
+        zone: &Zone,
+        batch: &[Arrived<'_>],
+        mended: &mut Mended,
+    ) -> Result<(), Halt> {
+        let numbers = self.numbers(site, batch)?;
+        let mut missing: HashMap<VisitorNo, Vec<Run>> = HashMap::new();
+        for arrived in batch.iter().filter(|arrived| arrived.site.as_ref().is_some_and(|(of, _)| *of == site)) {
+            let (partition, offset, received) = (self.partition, arrived.offset, arrived.received);
+            let origin = Origin { partition, offset, received, site, zone };
+            for arrival in arrived.events.iter().filter(|arrival| arrival.is_new) {
+                let Some(visitor) = numbers.get(&arrival.key) else { continue };
+                let enriched = self.rows.enrich(arrival);
+                missing.entry(*visitor).or_default().push(enriched::run(arrival, &enriched));
+                enriched::push(&mut mended.events, origin, *visitor, arrival, &enriched);
+            }
+        }
+        let mut asked: Vec<(VisitorNo, VisitorKey)> = numbers.into_iter().map(|(key, no)| (no, key)).collect();
+        asked.sort_unstable();
+        let (visitors, keys): (Vec<VisitorNo>, Vec<VisitorKey>) = asked.into_iter().unzip();
+        for (history, key) in self.lookup().histories(site, &visitors)?.into_iter().zip(keys) {
+            let runs = missing.remove(&history.visitor).unwrap_or_default();
+            mend(site, zone, key, history, runs, mended);
+        }
+        Ok(())
+    }
+
+    /// The numbers of a batch's visitors: known ones, lost ones by their events, new ones.
+    ///
+    /// A visitor without a number has only events that are stored under another visitor: there is nothing to repair.
+    fn numbers(&mut self, site: SiteId, batch: &[Arrived<'_>]) -> Result<HashMap<VisitorKey, VisitorNo>, Halt> {
+        let arrivals = || events(batch).filter(|(of, _)| *of == site).map(|(_, arrival)| arrival);
+        let keys: HashSet<VisitorKey> = arrivals().map(|arrival| arrival.key).collect();
+        let keys: Vec<VisitorKey> = keys.into_iter().collect();
+        let known = self.lookup().visitors(site, self.partition, &keys)?;
+        let mut numbers: HashMap<VisitorKey, VisitorNo> = known.iter().map(|of| (of.key, of.visitor)).collect();
+
+        let lost: Vec<&Arrival<'_>> =
+            arrivals().filter(|arrival| !arrival.is_new && !numbers.contains_key(&arrival.key)).collect();
+        if !lost.is_empty() {
+            self.find_lost(site, &lost, &mut numbers)?;
+        }
+        for arrival in arrivals().filter(|arrival| arrival.is_new) {
+            if !numbers.contains_key(&arrival.key) {
+                numbers.insert(arrival.key, self.new_number(site)?);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Finds the numbers of visitors whose rows are gone, by their stored events.
+    fn find_lost(
+        &mut self,
+        site: SiteId,
+        lost: &[&Arrival<'_>],
+        numbers: &mut HashMap<VisitorKey, VisitorNo>,
+    ) -> Result<(), Halt> {
+        let ids: Vec<_> = lost.iter().map(|arrival| arrival.id).collect();
+        let stored: HashMap<_, _> = self.lookup().visitors_of_events(site, &ids)?.into_iter().collect();
+        let found: HashSet<VisitorNo> =
+            stored.values().copied().filter(|no| no.partition() == self.partition).collect();
+        let found: Vec<VisitorNo> = found.into_iter().collect();
+        // The same id may have been sent with two visitors: a number whose row stands belongs to the other one.
+        let taken: HashSet<VisitorNo> = self
+            .lookup()
+            .histories(site, &found)?
+            .into_iter()
+            .filter(|history| history.known.is_some())
+            .map(|history| history.visitor)
+            .collect();
+        for arrival in lost {
+            if let Some(no) = stored.get(&arrival.id)
+                && no.partition() == self.partition
+                && !taken.contains(no)
+            {
+                numbers.insert(arrival.key, *no);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds the difference between what a visitor's events say and what its rows say.
+fn mend(site: SiteId, zone: &Zone, key: VisitorKey, history: VisitorHistory, missing: Vec<Run>, mended: &mut Mended) {
+    let VisitorHistory { visitor, events, sessions: mut stored, known } = history;
+    let mut runs: Vec<Run> = events
+        .into_iter()
+        .map(|event| Session::of_event((event.time, event.id), event.page, event.page_view, event.bot))
+        .chain(missing)
+        .collect();
+    runs.sort_unstable_by_key(|run| run.first);
+    // No event is left: the rows stay, their numbers are not to be given away.
+    let Some(first_seen) = runs.first().map(|run| run.first.0) else { return };
+    let mut sessions: Vec<Run> = Vec::new();
+    for run in runs {
+        session::insert(&mut sessions, run);
+    }
+    let version = |session: Run, sign| SessionVersion { site, visitor, day: session.day(zone), session, sign };
+    // Both ascend: walk them side by side.
+    stored.sort_unstable_by_key(|run| run.first);
+    let mut stored = stored.into_iter().peekable();
+    for session in sessions {
+        let mut stands = false;
+        while let Some(old) = stored.next_if(|old| old.first <= session.first) {
+            if !stands && old == session {
+                stands = true;
+            } else {
+                mended.sessions.push(version(old, Sign::Retract));
+            }
+        }
+        if !stands {
+            mended.sessions.push(version(session, Sign::Add));
+        }
+    }
+    mended.sessions.extend(stored.map(|old| version(old, Sign::Retract)));
+    mended.visitors.extend(first_seen_versions(site, visitor, key, zone, known, first_seen));
+}
+
+fn first_seen_versions(
+    site: SiteId,
+    visitor: VisitorNo,
+    key: VisitorKey,
+    zone: &Zone,
+    known: Option<KnownVisitor>,
+    first_seen: Micros,
+) -> impl Iterator<Item = VisitorVersion> {
+    let stored = known.map(|known| known.first_seen);
+    let version = move |first_seen: Micros, sign| VisitorVersion {
+        site,
+        visitor,
+        key,
+        first_seen,
+        first_day: zone.day_of(first_seen),
+        sign,
+    };
+    let changed = stored != Some(first_seen);
+    let retracted = stored.filter(|_| changed).map(|stored| version(stored, Sign::Retract));
+    let added = changed.then(|| version(first_seen, Sign::Add));
+    retracted.into_iter().chain(added).collect::<Vec<_>>().into_iter()
+}

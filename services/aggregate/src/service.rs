@@ -1,0 +1,214 @@
+//! `aggregate.v1.AggregateService`: how far folding is, replay, and the live state.
+
+use crate::aggregator::Handle;
+use crate::epoch::Setup;
+use crate::live::LiveView;
+use crate::replay::{Progress, ReplayError};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use pistats_core::ids::PARTITIONS;
+use pistats_core::{Micros, Offset, PartitionId, Scope, SiteId};
+use pistats_eventlog::Position;
+use pistats_proto::aggregate::v1 as proto;
+use pistats_proto::aggregate::v1::aggregate_service_server::{AggregateService, AggregateServiceServer};
+use pistats_proto::log::v1 as log_proto;
+use pistats_rpc::auth::Principal;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+/// Counts of refusals by reason, from the collector of this process.
+pub type Refusals = Arc<dyn Fn() -> Vec<(String, u64)> + Send + Sync>;
+
+/// Live answers a second when the caller names no number, and at most.
+const PER_SECOND_DEFAULT: u32 = 4;
+const PER_SECOND_MOST: u32 = 10;
+
+/// A live answer is sent at least this often, for the clock moves on without events.
+const LIVE_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// The calls of a running aggregator.
+pub struct Service {
+    handle: Arc<Handle>,
+    refusals: Option<Refusals>,
+    owner: String,
+}
+
+impl Service {
+    /// Serves a running aggregator; `refusals` adds what the collector of this process refused to the drops.
+    pub fn new(handle: Arc<Handle>, refusals: Option<Refusals>) -> Service {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "localhost".into());
+        let owner = format!("{}:{}", host.trim(), std::process::id());
+        Service { handle, refusals, owner }
+    }
+
+    /// The service, ready to be added to a server.
+    pub fn into_server(self) -> AggregateServiceServer<Service> {
+        AggregateServiceServer::new(self)
+    }
+
+    fn principal<T>(&self, request: &Request<T>) -> Result<Principal, Status> {
+        Principal::of(&self.handle.setup.directory, request)
+    }
+}
+
+#[tonic::async_trait]
+impl AggregateService for Service {
+    async fn list_partitions(
+        &self,
+        request: Request<proto::ListPartitionsRequest>,
+    ) -> Result<Response<proto::ListPartitionsResponse>, Status> {
+        self.principal(&request)?.instance()?;
+        let setup = &self.handle.setup;
+        let view = setup.stats.view();
+        let mut partitions = Vec::with_capacity(usize::from(PARTITIONS));
+        let mut drops: BTreeMap<String, u64> = BTreeMap::new();
+        for (partition, stats) in PartitionId::all().zip(&view.partitions) {
+            let bounds = setup.log.bounds(partition).await.map_err(|error| Status::unavailable(error.to_string()))?;
+            for (reason, count) in [
+                ("duplicate", stats.counts.duplicates),
+                ("undecodable", stats.counts.undecodable),
+                ("unknown_site", stats.counts.unknown_site),
+                ("lost_record", stats.counts.lost_records),
+            ] {
+                *drops.entry(reason.into()).or_default() += count;
+            }
+            partitions.push(proto::Partition {
+                partition: u32::from(partition.0),
+                first_offset: bounds.first.0,
+                next_offset: bounds.next.0,
+                checkpoint: stats.checkpoint.0,
+                lag: bounds.next.0.saturating_sub(stats.checkpoint.0),
+                owner: self.owner.clone(),
+                events: stats.counts.events,
+                events_per_second: stats.events_per_second,
+                duplicates: stats.counts.duplicates,
+            });
+        }
+        for (reason, count) in self.refusals.iter().flat_map(|refusals| refusals()) {
+            *drops.entry(reason).or_default() += count;
+        }
+        let drops = drops.into_iter().filter(|(_, count)| *count > 0);
+        Ok(Response::new(proto::ListPartitionsResponse {
+            generation: view.generation,
+            partitions,
+            drops: drops.map(|(reason, count)| proto::Drop { reason, count }).collect(),
+            freshness_us: view.freshness_us,
+            commits: view.commits,
+            last_commit_us: u64::try_from(view.last_commit.as_micros()).unwrap_or(u64::MAX),
+        }))
+    }
+
+    type ReplayStream = BoxStream<'static, Result<proto::ReplayResponse, Status>>;
+
+    async fn replay(&self, request: Request<proto::ReplayRequest>) -> Result<Response<Self::ReplayStream>, Status> {
+        self.principal(&request)?.instance()?;
+        let proto::ReplayRequest { position, partitions } = request.into_inner();
+        let position = read_position(position)?;
+        let partitions = partitions.into_iter().map(read_partition).collect::<Result<Vec<_>, _>>()?;
+        let progress = self.handle.replay(position, &partitions).await.map_err(replay_status)?;
+        let answers = ReceiverStream::new(progress).map(|at| at.map(replay_response).map_err(replay_status));
+        Ok(Response::new(answers.boxed()))
+    }
+
+    type WatchLiveStream = ReceiverStream<Result<proto::WatchLiveResponse, Status>>;
+
+    async fn watch_live(
+        &self,
+        request: Request<proto::WatchLiveRequest>,
+    ) -> Result<Response<Self::WatchLiveStream>, Status> {
+        let site = self.principal(&request)?.site_with(&[Scope::Read])?;
+        let per_second = match request.into_inner().per_second {
+            0 => PER_SECOND_DEFAULT,
+            asked @ 1..=PER_SECOND_MOST => asked,
+            asked => {
+                let message = format!("per_second: {asked} is more than {PER_SECOND_MOST}; ask for less");
+                return Err(Status::invalid_argument(message));
+            }
+        };
+        // Room for one answer: a slow reader gets the newest state, late, and never a queue of old ones.
+        let (answers, receiver) = tokio::sync::mpsc::channel(1);
+        tokio::spawn(watch(self.handle.setup.clone(), site, Duration::from_secs(1) / per_second, answers));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+async fn watch(
+    setup: Arc<Setup>,
+    site: SiteId,
+    every: Duration,
+    answers: tokio::sync::mpsc::Sender<Result<proto::WatchLiveResponse, Status>>,
+) {
+    let mut sent_at = None::<tokio::time::Instant>;
+    let mut sent_events = 0;
+    loop {
+        let events = setup.live.events(site);
+        let is_due = sent_at.is_none_or(|at| at.elapsed() >= LIVE_AT_LEAST_EVERY);
+        if is_due || events != sent_events {
+            let Ok(room) = answers.reserve().await else { return };
+            sent_at = Some(tokio::time::Instant::now());
+            sent_events = events;
+            room.send(Ok(live_response(setup.live.view(site))));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = answers.closed() => return,
+        }
+    }
+}
+
+fn live_response(view: LiveView) -> proto::WatchLiveResponse {
+    proto::WatchLiveResponse {
+        now_us: view.now.0,
+        current_visitors: view.current_visitors,
+        events_per_second: view.events_per_second,
+        minutes: view.minutes,
+        top_pages: view
+            .top_pages
+            .into_iter()
+            .map(|(page, visitors)| proto::LivePage { page: page.to_string(), visitors })
+            .collect(),
+        events: view.events,
+    }
+}
+
+fn replay_response(at: Progress) -> proto::ReplayResponse {
+    let Progress { records, records_total, events, repaired, unchanged, done } = at;
+    proto::ReplayResponse { records, records_total, events, repaired, unchanged, done }
+}
+
+fn replay_status(error: ReplayError) -> Status {
+    match &error {
+        ReplayError::Running => Status::failed_precondition(error.to_string()),
+        ReplayError::Position {
+            source: pistats_eventlog::Error::Trimmed { .. } | pistats_eventlog::Error::BeyondEnd { .. },
+            ..
+        } => Status::out_of_range(error.to_string()),
+        ReplayError::Position { .. } | ReplayError::Failed(_) => Status::unavailable(error.to_string()),
+    }
+}
+
+fn read_position(position: Option<log_proto::Position>) -> Result<Position, Status> {
+    use log_proto::position::Position as Asked;
+    match position.and_then(|position| position.position) {
+        Some(Asked::First(true)) => Ok(Position::First),
+        Some(Asked::Latest(true)) => Ok(Position::Latest),
+        Some(Asked::Offset(offset)) => Ok(Position::At(Offset(offset))),
+        Some(Asked::AppendedAtUs(at)) => Ok(Position::AppendedAt(Micros(at))),
+        Some(Asked::First(false) | Asked::Latest(false)) | None => Err(Status::invalid_argument(
+            "position: none is given; set first or latest to true, or offset, or appended_at_us",
+        )),
+    }
+}
+
+fn read_partition(partition: u32) -> Result<PartitionId, Status> {
+    match u16::try_from(partition) {
+        Ok(partition) if partition < PARTITIONS => Ok(PartitionId(partition)),
+        _ => Err(Status::invalid_argument(format!(
+            "partitions: there is no partition {partition}; they are 0 to {}",
+            PARTITIONS - 1
+        ))),
+    }
+}

@@ -1,0 +1,232 @@
+//! A partition's worker: one thread that folds the partition's records, in order, into its window.
+//!
+//! ```text
+//!   records ─▶ taken apart ─▶ ids claimed ─▶ visitors known ─▶ sessions known ─▶ folded, record by record
+//!                              (duplicates    ╰── one look-up a batch, for what memory lacks ──╯
+//!                               end here)
+//! ```
+//!
+//! Only this thread changes the partition's visitors. It never waits for a commit, but for room and before a repair.
+
+use crate::arrival::{self, Arrival, Arrived};
+use crate::enriched::{self, Origin, Rows};
+use crate::epoch::Epoch;
+use crate::gate::Stopped;
+use crate::ids::Pins;
+use crate::inbox::Work;
+use crate::live::Touch;
+use crate::visitors::{Visitor, Visitors};
+use hashbrown::HashMap;
+use pistats_core::{Offset, PartitionId, SiteId, VisitorKey, VisitorNo, ids};
+use pistats_eventlog::Record;
+use pistats_store::{Error, Lookup, SessionsOf};
+use std::sync::Arc;
+
+/// Why a worker ends before its time.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Someone else stopped.
+    Stopped,
+    /// A look-up failed.
+    Store(Error),
+}
+
+impl From<Stopped> for Halt {
+    fn from(_: Stopped) -> Halt {
+        Halt::Stopped
+    }
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Halt {
+        Halt::Store(error)
+    }
+}
+
+pub(crate) struct Worker {
+    pub(crate) epoch: Arc<Epoch>,
+    pub(crate) partition: PartitionId,
+    pub(crate) visitors: Visitors,
+    pub(crate) rows: Rows,
+    /// Where the partition's folding stands: the first offset that is in no window.
+    pub(crate) position: Offset,
+    next_ordinals: HashMap<SiteId, u64>,
+}
+
+impl Worker {
+    pub(crate) fn new(epoch: Arc<Epoch>, partition: PartitionId) -> Worker {
+        // Two generations in each partition.
+        let capacity = epoch.setup.config.held_visitors / usize::from(ids::PARTITIONS) / 2;
+        let (visitors, rows) = (Visitors::new(capacity), Rows::default());
+        let start = epoch.checkpoints.iter().find(|checkpoint| checkpoint.partition == partition);
+        let position = start.map_or(Offset(0), |checkpoint| checkpoint.next);
+        Worker { epoch, partition, visitors, rows, position, next_ordinals: HashMap::new() }
+    }
+
+    /// Works until the inbox is closed or something fails.
+    pub(crate) fn run(mut self) -> Result<(), Halt> {
+        let epoch = self.epoch.clone();
+        while let Some(work) = epoch.inboxes[self.partition.index()].take(epoch.setup.config.batch_events) {
+            match work {
+                Work::Fold(records) => self.fold(&records)?,
+                Work::Repair(batch) => self.repair(batch)?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn lookup(&self) -> &dyn Lookup {
+        self.epoch.setup.store.lookup()
+    }
+
+    fn fold(&mut self, records: &[Record]) -> Result<(), Halt> {
+        let packed: Vec<_> = records.iter().map(arrival::unpack).collect();
+        let directory = self.epoch.setup.directory.load_full();
+        let read = |(record, packed)| arrival::read(record, packed, &directory, &self.epoch.setup.secret);
+        let mut batch: Vec<Arrived<'_>> = records.iter().zip(packed.iter().map(Option::as_ref)).map(read).collect();
+
+        let mut pins = Pins::default();
+        self.claim(&mut batch, &mut pins)?;
+        for arrived in &mut batch {
+            let before = arrived.events.len();
+            arrived.events.retain(|arrival| arrival.is_new);
+            arrived.counts.duplicates += (before - arrived.events.len()) as u64;
+        }
+        let committed = self.epoch.gate.committed(self.partition);
+        self.visitors.turn(committed);
+        self.know_visitors(&batch, committed)?;
+        self.know_sessions(&batch, committed)?;
+        for arrived in batch {
+            self.fold_record(arrived, &pins, committed)?;
+        }
+        Ok(())
+    }
+
+    /// Decides for each event whether it is new.
+    pub(crate) fn claim(&self, batch: &mut [Arrived<'_>], pins: &mut Pins) -> Result<(), Halt> {
+        for arrived in batch {
+            let Some((site, _)) = arrived.site else { continue };
+            for arrival in &mut arrived.events {
+                arrival.is_new = self.epoch.index.claim(self.lookup(), pins, site, arrival.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings every visitor of a batch into memory; new ones get their numbers in order of appearance.
+    fn know_visitors(&mut self, batch: &[Arrived<'_>], committed: u64) -> Result<(), Halt> {
+        let mut unknown: Vec<(SiteId, Vec<VisitorKey>)> = Vec::new();
+        for (site, arrival) in events(batch) {
+            if self.visitors.get(arrival.key, committed).is_some() {
+                continue;
+            }
+            match unknown.iter_mut().find(|(of, _)| *of == site) {
+                Some((_, keys)) => keys.push(arrival.key),
+                None => unknown.push((site, vec![arrival.key])),
+            }
+        }
+        for (site, mut keys) in unknown {
+            let mut seen = hashbrown::HashSet::new();
+            keys.retain(|key| seen.insert(*key));
+            // Where no visitor was ever numbered there is none to look up.
+            if self.next_ordinal(site)? > 0 {
+                for found in self.lookup().visitors(site, self.partition, &keys)? {
+                    self.visitors.insert(found.key, Visitor::known(site, found.visitor, found.first_seen));
+                }
+            }
+            for key in keys {
+                if self.visitors.get(key, committed).is_none() {
+                    let no = self.new_number(site)?;
+                    self.visitors.insert(key, Visitor::unseen(site, no));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the sessions around every event of a batch into memory.
+    fn know_sessions(&mut self, batch: &[Arrived<'_>], committed: u64) -> Result<(), Halt> {
+        let mut lacking: HashMap<VisitorKey, SessionsOf> = HashMap::new();
+        for (site, arrival) in events(batch) {
+            let Some(visitor) = self.visitors.get(arrival.key, committed) else { continue };
+            if let Some(since) = visitor.lacks(arrival.time) {
+                let asked = SessionsOf { site, visitor: visitor.no, since };
+                let asked = lacking.entry(arrival.key).or_insert(asked);
+                asked.since = asked.since.min(since);
+            }
+        }
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<SessionsOf> = lacking.values().copied().collect();
+        let mut found: HashMap<(SiteId, VisitorNo), Vec<_>> = HashMap::new();
+        for stored in self.lookup().sessions(&asked)? {
+            found.entry((stored.site, stored.visitor)).or_default().push(stored.session);
+        }
+        for (key, asked) in lacking {
+            let stored = found.remove(&(asked.site, asked.visitor)).unwrap_or_default();
+            if let Some(visitor) = self.visitors.get(key, committed) {
+                visitor.learn(stored, asked.since);
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds a record whose visitors are known.
+    fn fold_record(&mut self, arrived: Arrived<'_>, pins: &Pins, committed: u64) -> Result<(), Halt> {
+        let Arrived { offset, received, site, events, rejected, mut counts, input_events, input_bytes } = arrived;
+        counts.events += events.len() as u64;
+        let epoch = self.epoch.clone();
+        let mut window = epoch.gate.enter(self.partition, input_events, input_bytes)?;
+        window.advance(self.position, offset.next());
+        self.position = offset.next();
+        window.rejected.extend(rejected);
+        window.counts.add(counts);
+        window.received = window.received.max(Some(received));
+        let Some((site, zone)) = site else { return Ok(()) };
+        if !events.is_empty() {
+            window.pins.add(pins);
+            window.use_zone(site, &zone);
+        }
+        let origin = Origin { partition: self.partition, offset, received, site, zone: &zone };
+        let live_since = epoch.setup.live.since();
+        let mut touches: Vec<Touch> = Vec::new();
+        for arrival in &events {
+            let Some(visitor) = self.visitors.get(arrival.key, committed) else { continue };
+            let enriched = self.rows.enrich(arrival);
+            let run = enriched::run(arrival, &enriched);
+            if arrival.time > live_since {
+                touches.push(Touch { time: arrival.time, visitor: visitor.no, page: run.entry_page.clone() });
+            }
+            enriched::push(&mut window.events, origin, visitor.no, arrival, &enriched);
+            visitor.fold(arrival.key, run, &mut window);
+        }
+        drop(window);
+        epoch.setup.live.fold(site, received, events.len() as u64, touches);
+        Ok(())
+    }
+
+    /// The number of a visitor never seen before.
+    pub(crate) fn new_number(&mut self, site: SiteId) -> Result<VisitorNo, Error> {
+        let ordinal = self.next_ordinal(site)?;
+        self.next_ordinals.insert(site, ordinal + 1);
+        Ok(VisitorNo::new(self.partition, ordinal))
+    }
+
+    fn next_ordinal(&mut self, site: SiteId) -> Result<u64, Error> {
+        if let Some(next) = self.next_ordinals.get(&site) {
+            return Ok(*next);
+        }
+        let next = self.lookup().next_ordinal(site, self.partition)?;
+        self.next_ordinals.insert(site, next);
+        Ok(next)
+    }
+}
+
+/// All events of a batch with their sites.
+pub(crate) fn events<'b, 'a>(batch: &'b [Arrived<'a>]) -> impl Iterator<Item = (SiteId, &'b Arrival<'a>)> {
+    batch.iter().flat_map(|arrived| {
+        let site = arrived.site.as_ref().map(|(site, _)| *site);
+        arrived.events.iter().filter_map(move |arrival| site.map(|site| (site, arrival)))
+    })
+}
