@@ -8,7 +8,7 @@ mod dialect;
 mod select;
 mod steps;
 
-pub(crate) use dialect::{Dialect, DuckDb};
+pub(crate) use dialect::{Dialect, ENGINE};
 pub(crate) use select::{At, Selected, Value, newcomers, value_of};
 pub(crate) use steps::{Series, fits_rollups};
 

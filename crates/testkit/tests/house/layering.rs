@@ -94,12 +94,17 @@ fn a_service_is_reported_even_when_only_the_tests_of_another_use_it() {
 
 #[test]
 fn only_pistats_names_backends() {
-    // The traits are the services' whole view of log and warehouse; a backend is named where URLs are read.
+    // The traits are the services' whole view of log and warehouse; a backend is named where URLs are read. What SQL
+    // cannot say in one dialect sits in one file.
+    const EXCEPT: &str = "services/query/src/sql/dialect.rs";
     const BACKENDS: &[&str] = &["duckdb", "file://", "memory://", "ingest://", "fluvio", "postgres", "timescale"];
     let mut seen = 0;
     for name in ["ingest", "aggregate", "query", "admin"] {
         for file in tree::files(&format!("services/{name}/src")) {
             seen += 1;
+            if file.path == EXCEPT {
+                continue;
+            }
             for (number, line) in file.text.split("#[cfg(test)]").next().unwrap_or_default().lines().enumerate() {
                 let comment = line.trim_start().starts_with("//");
                 let code = if comment { String::new() } else { line.to_lowercase() };

@@ -13,7 +13,7 @@
 
 use super::{Malformed, Tenant};
 use crate::answer::{cell, count, read_events, read_sessions};
-use crate::sql::{BYTEWISE, DuckDb, Selected, Sql, Value, newcomers, value_of};
+use crate::sql::{BYTEWISE, ENGINE, Selected, Sql, Value, newcomers, value_of};
 use pistats_core::event::PAGE_VIEW;
 use pistats_core::report::{Breakdown, Compare, Metric, Metrics};
 use pistats_core::time::Range;
@@ -61,7 +61,7 @@ pub struct BreakdownRows {
 
 /// Plans a Breakdown, with the same values over the compared range.
 pub fn breakdown(tenant: &Tenant, question: &Breakdown, compare: Option<Compare>) -> BreakdownPlan {
-    let mut sql = Sql::new(tenant.site, &DuckDb);
+    let mut sql = Sql::new(tenant.site, ENGINE);
     let range = question.selection.range;
     add_rows(&mut sql, tenant, question, range, "a_", None);
     let (limit, offset) = (sql.bind(i64::from(question.limit)), sql.bind(i64::from(question.offset)));

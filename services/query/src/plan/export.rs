@@ -6,7 +6,7 @@
 
 use super::{Malformed, Tenant};
 use crate::answer::cell;
-use crate::sql::{DuckDb, Selected, Sql};
+use crate::sql::{ENGINE, Selected, Sql};
 use pistats_core::report::{AsOf, Selection};
 use pistats_core::{EventId, Micros, PartitionId};
 use pistats_proto::query::v1::ExportedEvent;
@@ -50,7 +50,7 @@ pub struct ExportPage {
 
 /// Plans a page of at most `rows` events.
 pub fn export(tenant: &Tenant, selection: &Selection, after: Option<&After>, rows: u64) -> ExportPage {
-    let mut sql = Sql::new(tenant.site, &DuckDb);
+    let mut sql = Sql::new(tenant.site, ENGINE);
     let selected = Selected::new(selection, selection.range, tenant.zone());
     let mut conditions = vec![selected.events_in_range(&mut sql, "")];
     if let Some(after) = after {

@@ -12,7 +12,7 @@
 
 use super::{Malformed, Tenant};
 use crate::answer::{cell, count, read_counts, read_events, read_sessions};
-use crate::sql::{self, At, DuckDb, Selected, Sql, fits_rollups, newcomers};
+use crate::sql::{self, At, ENGINE, Selected, Sql, fits_rollups, newcomers};
 use pistats_core::event::PAGE_VIEW;
 use pistats_core::report::{Compare, Metrics, Traffic};
 use pistats_core::time::{Bucket, Range};
@@ -167,7 +167,7 @@ struct Steps<'a> {
 
 impl Steps<'_> {
     fn sql(&self) -> Sql<'static> {
-        Sql::new(self.tenant.site, &DuckDb)
+        Sql::new(self.tenant.site, ENGINE)
     }
 
     /// `…, ` that names the step of a row; nothing without steps.

@@ -1,4 +1,4 @@
-//! Where engines differ: lists.
+//! Where engines differ: lists. The one file of the services that names an engine (a test of the house sees to it).
 
 /// The differences between engines. Everything else is written once.
 pub(crate) trait Dialect: Sync {
@@ -12,9 +12,12 @@ pub(crate) trait Dialect: Sync {
     fn item_of_key(&self, keys: &str, values: &str, key: &str) -> String;
 }
 
+/// The engine that statements are written for. There is one so far; with a second one the store will say which.
+pub(crate) const ENGINE: &dyn Dialect = &DuckDb;
+
 /// DuckDB.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct DuckDb;
+struct DuckDb;
 
 impl Dialect for DuckDb {
     fn items(&self, list: &str) -> String {

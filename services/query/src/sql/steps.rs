@@ -128,7 +128,7 @@ fn clock(width: i64, range: Range, zone: &Zone) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::DuckDb;
+    use crate::sql::ENGINE;
     use pistats_core::{Day, SiteId};
     use pistats_store::Cell;
 
@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn text(series: &Series) -> (String, Vec<Cell>) {
-        let mut sql = Sql::new(SiteId(1), &DuckDb);
+        let mut sql = Sql::new(SiteId(1), ENGINE);
         let expression = series.expression(&mut sql, At::EVENT);
         let statement = sql.finish(&expression);
         (statement.sql, statement.values[1..].to_vec())
