@@ -220,6 +220,7 @@ fn run(seed: u64, syncs: Syncs) -> BTreeMap<&'static str, u64> {
     let config = config(&mut chance);
     let disk = SimDisk::new(seed, u64::MAX / 2);
     disk.set_syncs(syncs);
+    disk.write_back_by_chance();
     let mut known = Known::default();
     for _ in 0..CRASHES {
         while chance.roll(4) == 0 {

@@ -100,6 +100,7 @@ async fn at_its_bound_the_log_refuses_and_goes_on_after_a_trim() {
     let mut taken = 0;
     let refused = loop {
         match append(&log, 0, 1, PAGE_OF_PAYLOAD).await {
+            Ok(_) if taken == 100 => panic!("the bound does not hold"),
             Ok(_) => taken += 1,
             Err(error) => break error,
         }
@@ -156,6 +157,28 @@ async fn a_disk_that_fills_up_within_a_write_leaves_nothing_of_it() {
         disk.kill();
         drop(log);
         assert_eq!(bytes_of(&open(&disk, config()).unwrap(), 0).await, [1, 4], "after {fits} bytes");
+    }
+}
+
+/// L-3: what a write that found the disk full left behind may reach the disk by itself. It must not complete a later
+/// group that is cut short at the same place.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_remains_of_a_refused_group_never_complete_a_later_one() {
+    for cut_after in [2, 4] {
+        let disk = disk();
+        let log = open(&disk, config()).unwrap();
+        append(&log, 0, 1, PAGE_OF_PAYLOAD).await.unwrap();
+        let group = |from: u8| (from..from + 3).map(|byte| record(0, byte, PAGE_OF_PAYLOAD)).collect::<Vec<_>>();
+        disk.fill_up_in_next_write(2 * 4096);
+        assert!(matches!(log.append(group(2)).await, Err(Error::Full { .. })));
+        disk.write_back();
+        // Wipe, sync, write, sync: the power goes in one of the writes or syncs.
+        disk.power_off_after(cut_after);
+        assert!(log.append(group(5)).await.is_err());
+        // Of the new group the first and the last page arrive, the middle one does not.
+        disk.restart_keeping(|page| page != 3);
+        drop(log);
+        assert_eq!(bytes_of(&open(&disk, config()).unwrap(), 0).await, [1], "cut after {cut_after} calls");
     }
 }
 

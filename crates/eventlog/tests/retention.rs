@@ -128,6 +128,33 @@ async fn forgotten_files_are_recycled_and_spares_are_bounded() {
     assert_eq!(log.usage().spares, 0);
 }
 
+/// L-6, L-7: wherever the power goes while files lose one name and get the next, the log opens, without a gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_cut_at_any_call_of_recycling_leaves_a_log_that_opens() {
+    for cut in 1..=24 {
+        for seed in 0..8 {
+            let disk = SimDisk::new(seed, 1 << 30);
+            let config = Config { retain_bytes: 0, spare_segments: 1, ..config() };
+            let log = open(&disk, config.clone()).unwrap();
+            fill(&log, 3).await;
+            until(|| log.usage().spares == 1).await;
+            disk.power_off_after(cut);
+            trim_everything(&log).await;
+            let mut taken = 42;
+            while taken < 42 + 30 && append(&log, 0, 1, PAGE_OF_PAYLOAD).await.is_ok() {
+                taken += 1;
+            }
+            disk.restart();
+            drop(log);
+            let log = open(&disk, config).unwrap_or_else(|error| panic!("cut {cut}, seed {seed}: {error}"));
+            let bounds = log.bounds(PartitionId(0)).await.unwrap();
+            assert!(bounds.next.0 == taken || bounds.next.0 == taken + 1, "cut {cut}, seed {seed}: {bounds:?}");
+            assert!(bounds.first.0.is_multiple_of(14) && bounds.first.0 <= taken, "cut {cut}, seed {seed}: {bounds:?}");
+            assert_eq!(bytes_of(&log, 0).await.len() as u64, bounds.next.0 - bounds.first.0);
+        }
+    }
+}
+
 /// L-4, L-5: a reader that is overtaken by the trim is told, also in the midst of its stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_is_overtaken_by_retention_gets_trimmed() {

@@ -81,6 +81,8 @@ struct State {
     syncs_left: Option<u64>,
     /// Bytes of the next write that still fit.
     write_left: Option<usize>,
+    /// Before each write some dirty pages reach the disk by themselves.
+    writes_back: bool,
 }
 
 #[derive(Default)]
@@ -88,6 +90,15 @@ struct Inode {
     cached: Vec<u8>,
     durable: Vec<u8>,
     dirty: BTreeSet<usize>,
+}
+
+impl Inode {
+    /// A page reaches the disk.
+    fn keep(&mut self, page: usize) {
+        let page = page * PAGE..((page + 1) * PAGE).min(self.cached.len());
+        self.durable.resize(self.durable.len().max(page.end), 0);
+        self.durable[page.clone()].copy_from_slice(&self.cached[page]);
+    }
 }
 
 struct SimFile {
@@ -121,6 +132,7 @@ impl SimDisk {
             power_left: None,
             syncs_left: None,
             write_left: None,
+            writes_back: false,
         };
         SimDisk { state: Arc::new(Mutex::new(state)) }
     }
@@ -138,6 +150,16 @@ impl SimDisk {
     /// Finds the disk full after `bytes` of the next write, though it only overwrites (copy-on-write disks do that).
     pub fn fill_up_in_next_write(&self, bytes: usize) {
         self.state.lock().write_left = Some(bytes);
+    }
+
+    /// All dirty pages reach the disk now, unasked, as they do on a real one after a while.
+    pub fn write_back(&self) {
+        self.state.lock().write_back(|_| true);
+    }
+
+    /// From now on some dirty pages reach the disk unasked before each write, by chance.
+    pub fn write_back_by_chance(&self) {
+        self.state.lock().writes_back = true;
     }
 
     pub fn set_free_bytes(&self, free: u64) {
@@ -289,13 +311,24 @@ impl State {
         inode.dirty.extend(position / PAGE..end.div_ceil(PAGE));
     }
 
+    fn write_back(&mut self, mut reaches: impl FnMut(&mut State) -> bool) {
+        for inode in 0..self.files.len() {
+            for page in std::mem::take(&mut self.files[inode].dirty) {
+                if reaches(self) {
+                    self.files[inode].keep(page);
+                } else {
+                    self.files[inode].dirty.insert(page);
+                }
+            }
+        }
+    }
+
     fn persist(&mut self, inode: usize) {
         let file = self.name_of(inode);
         let inode = &mut self.files[inode];
         inode.durable.resize(inode.cached.len(), 0);
         for page in std::mem::take(&mut inode.dirty) {
-            let page = page * PAGE..((page + 1) * PAGE).min(inode.cached.len());
-            inode.durable[page.clone()].copy_from_slice(&inode.cached[page]);
+            inode.keep(page);
         }
         self.calls.push(Call::Sync { file });
     }
@@ -389,6 +422,9 @@ impl File for SimFile {
         state.alive(self.boot)?;
         if let Some(inode) = state.late.take() {
             state.persist(inode);
+        }
+        if state.writes_back && state.roll(4) == 0 {
+            state.write_back(|state| state.roll(2) == 0);
         }
         let position = position as usize;
         let file = state.name_of(self.inode);
