@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .out_dir(&raw)
         .build_client(false)
+        .codec_path("crate::ingest::raw::Codec")
         .extern_path(".pistats.ingest.v1.CollectRequest", "crate::ingest::raw::CollectRequest")
         .extern_path(".pistats.ingest.v1.CollectStreamRequest", "crate::ingest::raw::CollectStreamRequest")
         .extern_path(".pistats.ingest.v1.CollectResponse", "crate::ingest::v1::CollectResponse")

@@ -1,1 +1,37 @@
 //! Ingest: parse, refuse or accept; the answer comes after the event is on disk.
+//!
+//! ```text
+//!   request ─▶ service ─▶ collector ─┬─▶ check   each event, on its wire bytes: Checked or Refusal
+//!    (gRPC)     key → site           ├─▶ stamp   what only the collector knows or may say
+//!                                    ├─▶ pack    one packed record a partition
+//!                                    └─▶ append to the event log ── durable ──▶ answer
+//!
+//!   rejected  refused events, kept within bounds     recent    ids seen lately (advisory)
+//!   counters  what came, what was refused and why    log       the log, read over gRPC
+//! ```
+//!
+//! # Promises
+//! - **I-1** An event is answered as accepted only after the log said it is durable (P-1).
+//! - **I-2** One refused event refuses no other; each refusal names field, reason and fix, is counted, and is kept (P-3).
+//! - **I-3** Nothing is decoded and encoded again: the log holds the event's own bytes, then the stamps. Only an event that
+//!   carries a client address is written anew, without it: an address never reaches the log.
+//! - **I-4** The site comes from the key; what a public key says about user agent, country and address is not believed.
+//!
+//! It is not responsible for exact duplicates (Aggregate), for disks (`eventlog`), nor for making keys (`admin`).
+
+mod check;
+mod collector;
+mod counters;
+mod identity;
+mod log;
+mod pack;
+mod recent;
+mod rejected;
+mod resubmit;
+mod service;
+mod stamp;
+
+pub use collector::{CollectError, Collected, Collector, Origin, Rejected, Trust};
+pub use counters::{Counts, IngestCounters};
+pub use log::Log;
+pub use service::Ingest;

@@ -1,0 +1,280 @@
+//! One event, checked on its wire bytes: every field once, without decoding it into anything.
+
+use crate::Trust;
+use pistats_core::{EventId, Limits, Micros, PartitionId, Reason, Refusal, SiteId};
+use pistats_proto::wire::{Field, Fields, WireError, number, property, text};
+
+/// How much of a property's key a refusal repeats, in characters.
+const QUOTED_CHARS: usize = 64;
+
+/// What one request is judged by.
+#[derive(Clone, Copy)]
+pub(crate) struct Check<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) site: SiteId,
+    pub(crate) trust: Trust,
+    /// When the request came: an event without a time gets it, and a client's clock is compared with it.
+    pub(crate) received: Micros,
+    /// The latest event time that is accepted.
+    pub(crate) latest: Micros,
+}
+
+/// What a good event needs to be packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Checked {
+    pub(crate) partition: PartitionId,
+    pub(crate) id: Option<EventId>,
+    /// After correction.
+    pub(crate) time: Micros,
+    /// As the client said.
+    pub(crate) client_time: Option<Micros>,
+    pub(crate) has_address: bool,
+    pub(crate) has_user_agent: bool,
+    pub(crate) country: Option<[u8; 2]>,
+}
+
+#[derive(Default)]
+struct Seen<'a> {
+    id: Option<EventId>,
+    time: Option<i64>,
+    sent_at: Option<i64>,
+    visitor_id: &'a [u8],
+    topics: usize,
+    properties: usize,
+    has_address: bool,
+    has_user_agent: bool,
+    country: Option<[u8; 2]>,
+}
+
+impl<'a> Check<'a> {
+    /// Judges one event. Of several faults the first in the order of the bytes is told.
+    pub(crate) fn event(&self, bytes: &[u8]) -> Result<Checked, Refusal> {
+        let limit = self.limits.event_bytes;
+        if bytes.len() > limit {
+            let message = format!("the event has {} bytes; at most {limit} are accepted", bytes.len());
+            return Err(refusal(Reason::EventTooLarge, String::new(), message));
+        }
+        let mut seen = Seen::default();
+        for field in Fields::new(bytes) {
+            self.field(&field.map_err(malformed)?, &mut seen)?;
+        }
+        if seen.visitor_id.is_empty() {
+            return Err(missing_visitor());
+        }
+        let (time, client_time) = self.time(&seen)?;
+        Ok(Checked {
+            partition: PartitionId::of(self.site, seen.visitor_id),
+            id: seen.id,
+            time,
+            client_time,
+            has_address: seen.has_address,
+            has_user_agent: seen.has_user_agent,
+            country: seen.country,
+        })
+    }
+
+    #[inline]
+    fn field<'b>(&self, field: &Field<'b>, seen: &mut Seen<'b>) -> Result<(), Refusal> {
+        let limits = self.limits;
+        match field.number {
+            number::ID => seen.id = id(field)?,
+            number::TIME_US => seen.time = Some(varint(field)? as i64),
+            number::SENT_AT_US => seen.sent_at = Some(varint(field)? as i64),
+            number::VISITOR_ID => seen.visitor_id = limited(field, limits.id_bytes)?,
+            number::USER_ID => _ = limited(field, limits.id_bytes)?,
+            number::NAME => _ = limited(field, limits.name_bytes)?,
+            number::URL | number::REFERRER => _ = limited(field, limits.url_bytes)?,
+            number::TITLE | number::LANGUAGE | number::TIME_ZONE => _ = limited(field, limits.text_bytes)?,
+            number::TOPICS => {
+                if seen.topics == limits.topics {
+                    return Err(too_many("topics", limits.topics));
+                }
+                topic(field, seen.topics, limits.topic_bytes)?;
+                seen.topics += 1;
+            }
+            number::SCREEN_WIDTH | number::SCREEN_HEIGHT => {
+                let pixels = varint(field)?;
+                if pixels > u64::from(limits.screen_pixels) {
+                    return Err(too_large(field, pixels, u64::from(limits.screen_pixels)));
+                }
+            }
+            // What is not believed is not judged either, as long as it is text.
+            number::USER_AGENT => {
+                let limit = if self.trust.believes() { limits.text_bytes } else { usize::MAX };
+                seen.has_user_agent = !limited(field, limit)?.is_empty();
+            }
+            number::COUNTRY => seen.country = self.country(field)?,
+            number::CLIENT_ADDRESS => {
+                limited(field, limits.text_bytes)?;
+                seen.has_address = true;
+            }
+            number::VALUE_MICROS => {
+                let magnitude = (varint(field)? as i64).unsigned_abs();
+                if magnitude > limits.value_micros {
+                    return Err(too_large(field, magnitude, limits.value_micros));
+                }
+            }
+            number::PROPERTIES => {
+                if seen.properties == limits.properties {
+                    return Err(too_many("properties", limits.properties));
+                }
+                seen.properties += 1;
+                self.property(field)?;
+            }
+            stamp if number::STAMPS.contains(&stamp) => return Err(stamped(stamp)),
+            // Of a later contract; it is kept as it is.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn property(&self, field: &Field<'_>) -> Result<(), Refusal> {
+        let entry = field.bytes().map_err(|_| wrong_type(field.number))?;
+        let (key, value) = property(entry).map_err(|error| {
+            let message = format!("an entry is no pair of texts ({error}); send a map of text to text");
+            refusal(Reason::Malformed, "properties".into(), message)
+        })?;
+        let path = || format!("properties[{:?}]", quoted(key));
+        checked_text(key, self.limits.property_key_bytes, path, "the key")?;
+        checked_text(value, self.limits.property_value_bytes, path, "the value")
+    }
+
+    fn country(&self, field: &Field<'_>) -> Result<Option<[u8; 2]>, Refusal> {
+        let bytes = limited(field, usize::MAX)?;
+        match bytes {
+            [] => Ok(None),
+            [first, second] if first.is_ascii_alphabetic() && second.is_ascii_alphabetic() => {
+                Ok(Some([*first, *second]))
+            }
+            _ if !self.trust.believes() => Ok(Some(*b"??")),
+            _ => {
+                let message = "a country is two letters of ISO 3166-1, such as DE; or leave it out".to_owned();
+                Err(refusal(Reason::InvalidCountry, "country".into(), message))
+            }
+        }
+    }
+
+    /// The event's time, and the client's own where it differs.
+    fn time(&self, seen: &Seen<'_>) -> Result<(Micros, Option<Micros>), Refusal> {
+        let Some(client_time) = seen.time.map(Micros) else { return Ok((self.received, None)) };
+        // A client's clock that is wrong is wrong for both of its times alike.
+        let error = seen.sent_at.map_or(0, |sent_at| self.received.since(Micros(sent_at)));
+        let tolerance = i64::from(self.limits.clock_tolerance_seconds) * Micros::SECOND;
+        let time = if error.unsigned_abs() > tolerance.unsigned_abs() { client_time.plus(error) } else { client_time };
+        if time.0 < self.limits.earliest_us {
+            let message = format!(
+                "{} is before the earliest accepted time, {} (both unix microseconds)",
+                time.0, self.limits.earliest_us
+            );
+            return Err(refusal(Reason::TimeTooEarly, "time_us".into(), message));
+        }
+        if time > self.latest {
+            let message = format!(
+                "{} is later than the latest accepted time, {} (both unix microseconds); \
+                 is it in microseconds, and is the clock right? `sent_at_us` lets the server correct it",
+                time.0, self.latest.0
+            );
+            return Err(refusal(Reason::TimeInFuture, "time_us".into(), message));
+        }
+        Ok((time, Some(client_time)))
+    }
+}
+
+fn id(field: &Field<'_>) -> Result<Option<EventId>, Refusal> {
+    let bytes = field.bytes().map_err(|_| wrong_type(field.number))?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    EventId::from_slice(bytes).map(Some).ok_or_else(|| {
+        let message = format!(
+            "an id is the 16 bytes of a UUID version 7, this one has {} bytes; or leave it out and the server makes one",
+            bytes.len()
+        );
+        refusal(Reason::InvalidId, "id".into(), message)
+    })
+}
+
+#[inline]
+fn varint(field: &Field<'_>) -> Result<u64, Refusal> {
+    field.varint().map_err(|_| wrong_type(field.number))
+}
+
+#[inline]
+fn limited<'b>(field: &Field<'b>, limit: usize) -> Result<&'b [u8], Refusal> {
+    let bytes = field.bytes().map_err(|_| wrong_type(field.number))?;
+    checked_text(bytes, limit, || name(field.number).to_owned(), "the text")?;
+    Ok(bytes)
+}
+
+fn topic(field: &Field<'_>, index: usize, limit: usize) -> Result<(), Refusal> {
+    let bytes = field.bytes().map_err(|_| wrong_type(field.number))?;
+    checked_text(bytes, limit, || format!("topics[{index}]"), "the topic")
+}
+
+#[inline]
+fn checked_text(bytes: &[u8], limit: usize, path: impl Fn() -> String, what: &str) -> Result<(), Refusal> {
+    if bytes.len() > limit {
+        let message = format!("{what} has {} bytes; at most {limit} are accepted", bytes.len());
+        return Err(refusal(Reason::TextTooLong, path(), message));
+    }
+    text::check(bytes).map_err(|fault| {
+        let fault = match fault {
+            text::NoText::NotUtf8 => "is not UTF-8; encode it",
+            text::NoText::Nul => "holds a NUL; take it out",
+        };
+        refusal(Reason::InvalidText, path(), format!("{what} {fault}"))
+    })
+}
+
+fn quoted(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).chars().take(QUOTED_CHARS).collect()
+}
+
+fn name(number: u32) -> &'static str {
+    number::name(number).unwrap_or_default()
+}
+
+#[cold]
+fn refusal(reason: Reason, field: String, message: String) -> Refusal {
+    Refusal { reason, field, message }
+}
+
+#[cold]
+fn malformed(error: WireError) -> Refusal {
+    let message = format!("the bytes are no pistats.ingest.v1.Event: {error}");
+    refusal(Reason::Malformed, String::new(), message)
+}
+
+#[cold]
+fn wrong_type(number: u32) -> Refusal {
+    let message = "the value has another type than this field; send the type that the contract names".to_owned();
+    refusal(Reason::Malformed, name(number).to_owned(), message)
+}
+
+#[cold]
+fn stamped(number: u32) -> Refusal {
+    let field = number::name(number).map_or_else(|| format!("{number}"), str::to_owned);
+    let message = format!(
+        "fields {} to {} are the collector's own; leave them out",
+        number::STAMPS.start(),
+        number::STAMPS.end()
+    );
+    refusal(Reason::Malformed, field, message)
+}
+
+#[cold]
+fn missing_visitor() -> Refusal {
+    let message = "every event needs a visitor; send an id of your own that stays the same for the same visitor";
+    refusal(Reason::MissingVisitor, "visitor_id".into(), message.into())
+}
+
+#[cold]
+fn too_many(field: &str, limit: usize) -> Refusal {
+    refusal(Reason::TooMany, field.to_owned(), format!("at most {limit} {field} an event are accepted"))
+}
+
+#[cold]
+fn too_large(field: &Field<'_>, value: u64, limit: u64) -> Refusal {
+    let message = format!("the magnitude is {value}; at most {limit} is accepted");
+    refusal(Reason::ValueOutOfRange, name(field.number).to_owned(), message)
+}

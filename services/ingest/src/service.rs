@@ -1,0 +1,161 @@
+//! `ingest.v1.IngestService`: the collector behind gRPC.
+
+use crate::{CollectError, Collected, Collector, Origin, Trust};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use pistats_core::{Scope, SiteId};
+use pistats_proto::ingest::raw::ingest_service_server::{IngestService, IngestServiceServer};
+use pistats_proto::ingest::raw::{CollectRequest, CollectStreamRequest};
+use pistats_proto::ingest::v1::{CollectResponse, CollectStreamResponse, Rejection};
+use pistats_rpc::auth::{Principal, SharedDirectory};
+use pistats_rpc::{configured, status};
+use prost::Message;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Batches of one stream that are worked on at once: enough to fill several commits of the log.
+const IN_FLIGHT: usize = 32;
+/// A batch above `limits.batch_bytes` is read up to this many times the limit, so that its refusal can say what is wrong.
+const OVERSIZE: usize = 4;
+/// The disk's bound does not go away in milliseconds.
+const FULL_RETRY: Duration = Duration::from_secs(5);
+const BUSY_RETRY: Duration = Duration::from_millis(200);
+
+/// The service over a collector.
+#[derive(Clone)]
+pub struct Ingest {
+    collector: Arc<Collector>,
+    directory: SharedDirectory,
+}
+
+impl Ingest {
+    pub fn new(collector: Arc<Collector>, directory: SharedDirectory) -> Ingest {
+        Ingest { collector, directory }
+    }
+
+    /// The service as a server mounts it.
+    pub fn server(self) -> IngestServiceServer<Ingest> {
+        let message_bytes = self.collector.limits().batch_bytes.saturating_mul(OVERSIZE);
+        configured!(IngestServiceServer::new(self), message_bytes)
+    }
+
+    fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        let principal = Principal::of(&self.directory, request)?;
+        let site = principal.site_with(&[Scope::Write, Scope::Server])?;
+        let trust = if principal.scope == Scope::Server { Trust::Server } else { Trust::Public };
+        let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let traceparent = Some(header("traceparent")).filter(|trace| is_traceparent(trace)).unwrap_or_default();
+        Ok(Caller { site, trust, user_agent: header("user-agent").to_owned(), traceparent: traceparent.to_owned() })
+    }
+}
+
+/// What all batches of a call share.
+struct Caller {
+    site: SiteId,
+    trust: Trust,
+    user_agent: String,
+    traceparent: String,
+}
+
+impl Caller {
+    fn origin(&self) -> Origin<'_> {
+        Origin { site: self.site, trust: self.trust, user_agent: &self.user_agent, traceparent: &self.traceparent }
+    }
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context, section 3.2).
+fn is_traceparent(value: &str) -> bool {
+    let is_hex = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts: Vec<&str> = value.splitn(5, '-').collect();
+    matches!(parts[..], [version, trace, parent, flags]
+        if is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2))
+}
+
+#[tonic::async_trait]
+impl IngestService for Ingest {
+    async fn collect(&self, request: Request<CollectRequest>) -> Result<Response<CollectResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let CollectRequest { events } = request.into_inner();
+        let bytes = wire_bytes(&events);
+        let collected = self.collector.collect(caller.origin(), &events, bytes).await.map_err(refused)?;
+        let (accepted, duplicates) = (collected.accepted, collected.duplicates);
+        Ok(Response::new(CollectResponse { accepted, duplicates, rejections: rejections(collected) }))
+    }
+
+    type CollectStreamStream = BoxStream<'static, Result<CollectStreamResponse, Status>>;
+
+    async fn collect_stream(
+        &self,
+        request: Request<Streaming<CollectStreamRequest>>,
+    ) -> Result<Response<Self::CollectStreamStream>, Status> {
+        let caller = Arc::new(self.caller(&request)?);
+        let collector = self.collector.clone();
+        let answers = request.into_inner().map(move |batch| {
+            let (caller, collector) = (caller.clone(), collector.clone());
+            async move {
+                let CollectStreamRequest { sequence, events } = batch?;
+                let bytes = wire_bytes(&events);
+                let collected = collector.collect_patiently(caller.origin(), &events, bytes).await.map_err(refused)?;
+                let (accepted, duplicates) = (collected.accepted, collected.duplicates);
+                Ok(CollectStreamResponse { sequence, accepted, duplicates, rejections: rejections(collected) })
+            }
+        });
+        Ok(Response::new(answers.buffered(IN_FLIGHT).boxed()))
+    }
+}
+
+/// Key, length and bytes of each event: what the batch took on the wire.
+fn wire_bytes(events: &[Bytes]) -> usize {
+    let framed = |event: &Bytes| 1 + prost::length_delimiter_len(event.len()) + event.len();
+    events.iter().map(framed).sum()
+}
+
+fn rejections(collected: Collected) -> Vec<Rejection> {
+    let message = |rejected: crate::Rejected| Rejection {
+        index: rejected.index,
+        reason: rejected.refusal.reason as i32,
+        field: rejected.path(),
+        message: rejected.refusal.message,
+    };
+    collected.rejections.into_iter().map(message).collect()
+}
+
+/// The status of a batch that was not collected.
+pub(crate) fn refused(error: CollectError) -> Status {
+    use pistats_eventlog::Error as Log;
+    let message = error.to_string();
+    match error {
+        CollectError::TooManyEvents { .. } | CollectError::TooLarge { .. } => {
+            status::invalid_argument("events", message)
+        }
+        CollectError::Overloaded => status::exhausted(message, BUSY_RETRY),
+        CollectError::Log(Log::Full { .. }) => status::exhausted(message, FULL_RETRY),
+        CollectError::Log(Log::TooLarge { .. }) => status::invalid_argument("events", message),
+        CollectError::Log(Log::NoSuchPartition(_)) => Status::internal(message),
+        CollectError::Log(_) => status::unavailable(message, FULL_RETRY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counted_bytes_are_those_of_the_message() {
+        for lengths in [vec![], vec![0], vec![1, 127, 128, 16_383, 16_384]] {
+            let events: Vec<Bytes> = lengths.into_iter().map(|length| vec![0; length].into()).collect();
+            assert_eq!(wire_bytes(&events), CollectRequest { events }.encoded_len());
+        }
+    }
+
+    #[test]
+    fn only_a_trace_context_is_passed_on() {
+        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        for other in ["", "00", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", "x"] {
+            assert!(!is_traceparent(other), "{other}");
+        }
+        assert!(!is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-extra"));
+    }
+}
