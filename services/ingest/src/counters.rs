@@ -42,6 +42,12 @@ impl IngestCounters {
         }
     }
 
+    /// Refused events by the reason's stable name.
+    pub fn refused(&self) -> Vec<(String, u64)> {
+        self.read().refused.into_iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect()
+    }
+
+    /// All counters now.
     pub fn read(&self) -> Counts {
         Counts {
             batches: self.batches.load(Relaxed),

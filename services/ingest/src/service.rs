@@ -10,7 +10,6 @@ use pistats_proto::ingest::raw::{CollectRequest, CollectStreamRequest};
 use pistats_proto::ingest::v1::{CollectResponse, CollectStreamResponse, Rejection};
 use pistats_rpc::auth::{Principal, SharedDirectory};
 use pistats_rpc::{configured, status};
-use prost::Message;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Request, Response, Status, Streaming};
@@ -141,6 +140,7 @@ pub(crate) fn refused(error: CollectError) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prost::Message;
 
     #[test]
     fn the_counted_bytes_are_those_of_the_message() {
