@@ -8,7 +8,7 @@ use super::cells::Wide;
 use super::failure::engine;
 use super::worker::transaction;
 use crate::{Error, Found, HistoryEvent, KnownVisitor, Lookup, SessionsOf, VisitorHistory};
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use duckdb::{Connection, Row, Statement, params};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{EventId, Micros, PartitionId, Session, SiteId, VisitorKey, VisitorNo};
@@ -26,7 +26,7 @@ const ASKED: &str = "CREATE TEMP TABLE asked_key (key UUID NOT NULL);
 
 impl Lookups {
     pub(super) fn new(count: usize, connect: impl Fn() -> Result<Connection, Error>) -> Result<Lookups, Error> {
-        let (give_back, stock) = unbounded();
+        let (give_back, stock) = bounded(count);
         for _ in 0..count {
             let conn = connect()?;
             conn.execute_batch(ASKED).map_err(engine)?;

@@ -77,7 +77,7 @@ impl DuckStore {
 #[async_trait]
 impl Store for DuckStore {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
-        self.writer.run(|conn| writer::checkpoints(conn)).await
+        self.writer.run(writer::checkpoints).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {

@@ -20,6 +20,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn start(name: &str, conn: Connection) -> Result<Worker, Error> {
+        #[allow(clippy::disallowed_methods, reason = "a caller waits for its job: no more jobs than calls under way")]
         let (jobs, queue) = unbounded::<Job>();
         let thread = spawn(name, move || {
             for job in queue {

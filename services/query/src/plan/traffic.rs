@@ -121,6 +121,9 @@ fn plan_side(
     Ok(Side { series, rolled })
 }
 
+/// Takes the columns of one row into its step.
+type ReadRow<'a> = dyn Fn(&mut Metrics, &[pistats_store::Cell]) -> Result<(), Malformed> + 'a;
+
 impl Side {
     fn answer(&self, results: &mut impl Iterator<Item = Rows>) -> Result<Series, Malformed> {
         let mut series = Series { total: Metrics::default(), steps: Vec::new() };
@@ -129,7 +132,7 @@ impl Side {
             places.extend(steps.buckets.iter().enumerate().map(|(place, bucket)| (steps.key(bucket), place)));
             series.steps.extend(steps.buckets.iter().map(|bucket| (*bucket, Metrics::default())));
         }
-        let mut fill = |read: &dyn Fn(&mut Metrics, &[pistats_store::Cell]) -> Result<(), Malformed>| {
+        let mut fill = |read: &ReadRow<'_>| {
             let rows = results.next().ok_or_else(|| Malformed("an answer is missing".into()))?;
             for row in &rows.rows {
                 let metrics = match cell(row, 0)?.maybe_int() {
