@@ -4,10 +4,10 @@
 //! vector by hand: the crate would copy all items of the batch into every vector.
 
 use super::failure::engine;
-use crate::{Error, EventColumns, ListColumn, SessionVersion, TextColumn, VisitorVersion};
+use crate::{Error, EventColumns, ListColumn, RejectedRow, SessionVersion, TextColumn, VisitorVersion};
 use duckdb::arrow::array::{
-    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Int8Array, Int16Array, Int32Array, Int64Array, ListArray,
-    RecordBatch, StringArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, Int8Array, Int16Array, Int32Array, Int64Array,
+    ListArray, RecordBatch, StringArray,
 };
 use duckdb::arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use duckdb::arrow::datatypes::{DataType, Field, Schema};
@@ -194,6 +194,21 @@ pub(super) fn visitors(versions: &[VisitorVersion]) -> Result<Batch, Error> {
     batch.put_longs(versions.iter().map(|v| v.first_seen.0).collect());
     batch.put(Int32Array::from_iter_values(versions.iter().map(|v| v.first_day.0)));
     batch.put(Int8Array::from_iter_values(versions.iter().map(|v| v.sign.number())));
+    Ok(batch)
+}
+
+/// The columns of `rejected_event`.
+pub(super) fn rejected(rows: &[RejectedRow]) -> Result<Batch, Error> {
+    let mut batch = Batch::default();
+    batch.put_wide(&rows.iter().map(|row| u128::from_be_bytes(row.id)).collect::<Vec<_>>())?;
+    batch.put(Int32Array::from(narrow::<u32, i32>(&rows.iter().map(|row| row.site.0).collect::<Vec<_>>(), "site")?));
+    batch.put_longs(rows.iter().map(|row| row.received.0).collect());
+    batch.put(Int16Array::from_iter_values(rows.iter().map(|row| row.reason as i16)));
+    batch.put(StringArray::from_iter_values(rows.iter().map(|row| &row.field)));
+    batch.put(StringArray::from_iter_values(rows.iter().map(|row| &row.message)));
+    batch.put(BinaryArray::from_iter_values(rows.iter().map(|row| &row.payload)));
+    batch.put_longs(rows.iter().map(|row| i64::from(row.payload_bytes)).collect());
+    batch.put(StringArray::from_iter_values(rows.iter().map(|row| &row.user_agent)));
     Ok(batch)
 }
 

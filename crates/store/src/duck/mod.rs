@@ -68,6 +68,17 @@ impl DuckStore {
         self.maintenance.run(fold::fold).await
     }
 
+    /// Stores a commit, and whatever `also` does on the same connection, in one transaction.
+    ///
+    /// For benchmarks that try out relations, and for tests that play a trick on the warehouse behind its back.
+    pub async fn commit_with(
+        &self,
+        commit: Commit,
+        also: impl FnOnce(&duckdb::Connection) -> duckdb::Result<()> + Send + 'static,
+    ) -> Result<(), Error> {
+        self.writer.run(move |conn| writer::commit(conn, commit, |conn| also(conn).map_err(failure::engine))).await
+    }
+
     /// Writes the log into the file now, so that the next open is quick.
     pub async fn checkpoint_file(&self) -> Result<(), Error> {
         self.writer.run(|conn| conn.execute_batch("CHECKPOINT").map_err(failure::engine)).await
@@ -81,7 +92,7 @@ impl Store for DuckStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
-        self.writer.run(move |conn| writer::commit(conn, commit)).await
+        self.writer.run(move |conn| writer::commit(conn, commit, |_| Ok(()))).await
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {

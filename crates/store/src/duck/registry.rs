@@ -1,6 +1,7 @@
 //! Sites, keys and refused events: small tables, written by the writer between two commits.
 
 use super::DuckStore;
+use super::append;
 use super::cells::{Wide, uuid_text};
 use super::failure::engine;
 use super::worker::transaction;
@@ -76,19 +77,11 @@ impl Registry for DuckStore {
 /// Keeps refusals in the running transaction: counts for ever, rows the newest [`REJECTED_KEPT`] of a site.
 pub(super) fn keep_rejected(conn: &Connection, rejected: &[RejectedRow]) -> Result<(), Error> {
     let mut counts: BTreeMap<(SiteId, Reason), u64> = BTreeMap::new();
+    if rejected.is_empty() {
+        return Ok(());
+    }
+    append::rejected(rejected)?.append_to(conn, None, "rejected_event", rejected.len())?;
     for row in rejected {
-        let values = params![
-            Wide(u128::from_be_bytes(row.id)),
-            row.site.0,
-            row.received.0,
-            row.reason as u8,
-            row.field,
-            row.message,
-            row.payload,
-            row.payload_bytes,
-            row.user_agent
-        ];
-        run(conn, "INSERT INTO rejected_event VALUES (CAST($1 AS UUID), $2, $3, $4, $5, $6, $7, $8, $9)", values)?;
         *counts.entry((row.site, row.reason)).or_default() += 1;
     }
     let mut site_before = None;

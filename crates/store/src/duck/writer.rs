@@ -11,8 +11,12 @@ use pistats_core::{Generation, Micros, Offset, PartitionId};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-/// Stores a commit (S-1, S-2, S-5).
-pub(super) fn commit(conn: &Connection, commit: Commit) -> Result<(), Error> {
+/// Stores a commit (S-1, S-2, S-5), and whatever `also` does in the same transaction.
+pub(super) fn commit(
+    conn: &Connection,
+    commit: Commit,
+    also: impl FnOnce(&Connection) -> Result<(), Error>,
+) -> Result<(), Error> {
     transaction(conn, |conn| {
         let next = advanced(next_offsets(conn)?, &commit.progress)?;
         let commit_no = count_commit(conn)?;
@@ -33,7 +37,7 @@ pub(super) fn commit(conn: &Connection, commit: Commit) -> Result<(), Error> {
         if !commit.progress.is_empty() {
             move_checkpoints(conn, &next)?;
         }
-        Ok(())
+        also(conn)
     })
 }
 

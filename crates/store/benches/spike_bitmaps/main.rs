@@ -1,0 +1,347 @@
+//! The spike of docs/adr/0006: at N million events, 20 commits a second, which way to keep visitor bitmaps is cheaper?
+//!
+//! ```text
+//!   cargo bench -p pistats-store --bench spike_bitmaps -- [--events 1000000] [--seconds 10] [--ways none,a,b]
+//! ```
+//!
+//! Each way gets a warehouse of its own. First the import (commits of 50,000), then the live part: 20 commits a second of
+//! 50 events, ten reports in a loop, rollups refreshed and rows folded every second. It measures and decides nothing.
+
+mod bitmaps;
+mod data;
+
+use bitmaps::Bitmaps;
+use data::{DAYS, Traffic};
+use pistats_core::report::AsOf;
+use pistats_core::{Offset, PartitionId};
+use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Error, Progress, Statement, Store};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const IMPORT_COMMIT: usize = 50_000;
+const LIVE_COMMIT: usize = 50;
+const LIVE_GAP: Duration = Duration::from_millis(50);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// No bitmaps: what the rest costs.
+    None,
+    /// Small delta rows in the commit, merged above 16 a key.
+    Deltas,
+    /// Rebuilt from `event` for dirty days.
+    Rebuild,
+}
+
+struct Plan {
+    events: usize,
+    seconds: u64,
+    ways: Vec<Way>,
+}
+
+fn plan() -> Plan {
+    let mut plan = Plan { events: 1_000_000, seconds: 10, ways: vec![Way::None, Way::Deltas, Way::Rebuild] };
+    let words: Vec<String> = std::env::args().collect();
+    for pair in words.windows(2) {
+        match pair[0].as_str() {
+            "--events" => plan.events = pair[1].parse().unwrap_or(plan.events),
+            "--seconds" => plan.seconds = pair[1].parse().unwrap_or(plan.seconds),
+            "--ways" => {
+                let way = |name: &str| match name {
+                    "a" => Way::Deltas,
+                    "b" => Way::Rebuild,
+                    _ => Way::None,
+                };
+                plan.ways = pair[1].split(',').map(way).collect();
+            }
+            _ => {}
+        }
+    }
+    plan
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Error> {
+    let plan = plan();
+    for way in &plan.ways {
+        let name = match way {
+            Way::None => "no bitmaps",
+            Way::Deltas => "a: delta rows in the commit",
+            Way::Rebuild => "b: rebuilt for dirty days",
+        };
+        println!("\n== {name}, {} events, load {}", plan.events, load());
+        run(*way, &plan).await?;
+    }
+    Ok(())
+}
+
+async fn run(way: Way, plan: &Plan) -> Result<(), Error> {
+    let dir = tempfile::tempdir().map_err(|error| Error::Open(error.to_string()))?;
+    let path = dir.path().join("spike.duckdb");
+    let store = Arc::new(DuckStore::open(DuckConfig::file(&path))?);
+    let also = |conn: &duckdb::Connection| conn.execute_batch(bitmaps::TABLE);
+    store.commit_with(Commit::default(), also).await?;
+    let mut traffic = Traffic::new(plan.events as u64);
+    let mut record = 0;
+
+    import(&store, way, plan, &mut traffic, &mut record).await?;
+    println!(
+        "   file {:.0} MB, {:.1} bytes an event, {}",
+        megabytes(&path),
+        megabytes(&path) * 1e6 / plan.events as f64,
+        memory()
+    );
+    tables(&store).await?;
+
+    let before = megabytes(&path);
+    let stop = Arc::new(AtomicBool::new(false));
+    let reports = tokio::spawn(reports(store.clone(), way, stop.clone()));
+    let upkeep = tokio::spawn(upkeep(store.clone(), way, stop.clone()));
+    let mut waits = Vec::new();
+    let (mut rows, begun) = (0, Instant::now());
+    let mut clock = tokio::time::interval(LIVE_GAP);
+    while begun.elapsed() < Duration::from_secs(plan.seconds) {
+        clock.tick().await;
+        let started = Instant::now();
+        rows += commit(&store, way, traffic.commit(LIVE_COMMIT), &mut record).await?;
+        waits.push(started.elapsed());
+    }
+    stop.store(true, Ordering::Release);
+    let events = waits.len() * LIVE_COMMIT;
+    println!("   live: {} commits, {}, {rows} bitmap rows", waits.len(), spread(&mut waits));
+    finished(reports).await?;
+    finished(upkeep).await?;
+    let grown = megabytes(&path) - before;
+    store.checkpoint_file().await?;
+    println!(
+        "   file grew {grown:.1} MB for {events} events, {:.1} MB after a checkpoint, {}",
+        megabytes(&path) - before,
+        memory()
+    );
+    one_by_one(&store, &mut traffic, &mut record).await
+}
+
+async fn import(
+    store: &Arc<DuckStore>,
+    way: Way,
+    plan: &Plan,
+    traffic: &mut Traffic,
+    record: &mut u64,
+) -> Result<(), Error> {
+    let (mut spent, mut done, mut rows) = (Duration::ZERO, 0, 0);
+    while done < plan.events {
+        let rows_in = traffic.commit(IMPORT_COMMIT.min(plan.events - done));
+        done += rows_in.events.len();
+        let started = Instant::now();
+        rows += commit(store, way, rows_in, record).await?;
+        spent += started.elapsed();
+    }
+    println!(
+        "   import: {:.0} events/s in commits of {IMPORT_COMMIT}, {rows} bitmap rows",
+        done as f64 / spent.as_secs_f64()
+    );
+    let started = Instant::now();
+    while store.refresh(500).await?.left > 0 {}
+    println!("   rollups of {DAYS} days: {:.2?}", started.elapsed());
+    let started = Instant::now();
+    let folded = store.fold().await?;
+    println!("   fold: {:.2?}, {} session rows gone", started.elapsed(), folded.session_rows);
+    let started = Instant::now();
+    match way {
+        Way::None => {}
+        Way::Deltas => {
+            store.commit_with(Commit::default(), |conn| bitmaps::compact(conn).map(drop)).await?;
+            println!("   merging deltas: {:.2?}", started.elapsed());
+        }
+        Way::Rebuild => {
+            let first = data::day(traffic.now).0 - DAYS as i32;
+            for day in first..=first + DAYS as i32 {
+                store.commit_with(Commit::default(), move |conn| bitmaps::rebuild(conn, day).map(drop)).await?;
+            }
+            println!("   rebuilding {DAYS} days: {:.2?}", started.elapsed());
+        }
+    }
+    store.checkpoint_file().await
+}
+
+/// Commits rows, with their bitmaps in way a. Returns how many bitmap rows were written.
+async fn commit(store: &DuckStore, way: Way, mut rows: Commit, record: &mut u64) -> Result<usize, Error> {
+    rows.progress = PartitionId::all()
+        .map(|partition| Progress { partition, from: Offset(*record), to: Offset(*record + 1) })
+        .collect();
+    *record += 1;
+    if way != Way::Deltas {
+        store.commit(rows).await?;
+        return Ok(0);
+    }
+    let bitmaps = Bitmaps::of(&rows.events);
+    let written = bitmaps.rows();
+    store.commit_with(rows, move |conn| bitmaps.append(conn)).await?;
+    Ok(written)
+}
+
+/// Every second: rollups, folding, and the way's own upkeep.
+async fn upkeep(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Result<(), Error> {
+    let (mut refreshes, mut bitmap_work) = (Vec::new(), Vec::new());
+    while !stop.load(Ordering::Acquire) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let started = Instant::now();
+        store.refresh(500).await?;
+        refreshes.push(started.elapsed());
+        store.fold().await?;
+        let started = Instant::now();
+        match way {
+            Way::None => continue,
+            Way::Deltas => store.commit_with(Commit::default(), |conn| bitmaps::compact(conn).map(drop)).await?,
+            // Today stays raw (it is dirty all the time); once in a while its bitmaps are made so that tomorrow has them.
+            Way::Rebuild if bitmap_work.is_empty() => {
+                let newest = "SELECT max(day) FROM event";
+                let rebuild = move |conn: &duckdb::Connection| {
+                    let day = conn.query_row(newest, [], |row| row.get(0))?;
+                    bitmaps::rebuild(conn, day).map(drop)
+                };
+                store.commit_with(Commit::default(), rebuild).await?;
+            }
+            Way::Rebuild => continue,
+        }
+        bitmap_work.push(started.elapsed());
+    }
+    println!("   refreshes: {}", spread(&mut refreshes));
+    if !bitmap_work.is_empty() {
+        println!("   bitmap upkeep: {}", spread(&mut bitmap_work));
+    }
+    Ok(())
+}
+
+/// Ten reports over and over, each with its own read.
+async fn reports(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Result<(), Error> {
+    let last = newest_day(&store).await?;
+    let week = "site = 1 AND day >= $1 - 6 AND day <= $1";
+    let month = "site = 1 AND day >= $1 - 29 AND day <= $1";
+    let clean = "(site, bucket // 4) NOT IN (SELECT (site, hour) FROM rollup_dirty)";
+    let mut named: Vec<(&str, String)> = vec![
+        (
+            "30 days by day from rollups",
+            format!("SELECT day, sum(events) FROM traffic_15m WHERE {month} AND {clean} GROUP BY day"),
+        ),
+        (
+            "30 days of sessions",
+            format!("SELECT day, sum(sessions), sum(bounces) FROM session_15m WHERE {month} GROUP BY day"),
+        ),
+        (
+            "top pages of a week",
+            format!(
+                "SELECT host || path AS page, count(*) AS n FROM event WHERE {week} GROUP BY page ORDER BY n DESC LIMIT 10"
+            ),
+        ),
+        (
+            "top pages of 30 days",
+            format!(
+                "SELECT host || path AS page, count(*) AS n FROM event WHERE {month} GROUP BY page ORDER BY n DESC LIMIT 10"
+            ),
+        ),
+        (
+            "sources of a week with visitors",
+            format!(
+                "SELECT source, count(*) AS n, count(DISTINCT visitor) FROM event WHERE {week} GROUP BY source ORDER BY n DESC LIMIT 10"
+            ),
+        ),
+        (
+            "countries of 30 days",
+            format!("SELECT country, count(*) AS n FROM event WHERE {month} GROUP BY country ORDER BY n DESC LIMIT 10"),
+        ),
+        ("visitors of today, SQL", "SELECT count(DISTINCT visitor) FROM event WHERE site = 1 AND day = $1".to_owned()),
+        ("visitors of 30 days, SQL", format!("SELECT count(DISTINCT visitor) FROM event WHERE {month}")),
+        (
+            "entry pages of a week",
+            format!(
+                "SELECT entry_page, sum(sign) AS n FROM session WHERE {week} GROUP BY entry_page ORDER BY n DESC LIMIT 10"
+            ),
+        ),
+        (
+            "new visitors of 30 days",
+            "SELECT first_day, sum(sign) FROM visitor WHERE site = 1 AND first_day >= $1 - 29 GROUP BY first_day"
+                .to_owned(),
+        ),
+    ];
+    if way != Way::None {
+        named.push(("bitmaps of 30 days, to be united", "SELECT log_partition, day, count(*), sum(octet_length(bitmap)) FROM visitor_bitmap WHERE dimension = 'all' AND day >= $1 - 29 GROUP BY ALL".to_owned()));
+    }
+    let mut all = Vec::new();
+    let mut each = vec![Vec::new(); named.len()];
+    while !stop.load(Ordering::Acquire) {
+        for (at, (_, sql)) in named.iter().enumerate() {
+            let started = Instant::now();
+            let answer = store.read(vec![Statement { sql: sql.clone(), values: vec![Cell::Int(last)] }]).await?;
+            let AsOf { .. } = answer.as_of;
+            each[at].push(started.elapsed());
+            all.push(started.elapsed());
+        }
+    }
+    println!("   reports: {}", spread(&mut all));
+    for ((name, _), waits) in named.iter().zip(&mut each) {
+        println!("     {name}: {}", spread(waits));
+    }
+    Ok(())
+}
+
+async fn newest_day(store: &DuckStore) -> Result<i64, Error> {
+    let newest = Statement { sql: "SELECT max(day) FROM event".to_owned(), values: vec![] };
+    let answer = store.read(vec![newest]).await?;
+    Ok(answer.results[0].rows[0][0].int())
+}
+
+async fn tables(store: &DuckStore) -> Result<(), Error> {
+    let count = |table: &str| Statement { sql: format!("SELECT count(*) FROM {table}"), values: vec![] };
+    let names = ["event", "session", "visitor", "visitor_bitmap", "traffic_15m"];
+    let answer = store.read(names.map(count).to_vec()).await?;
+    let rows: Vec<String> =
+        names.iter().zip(&answer.results).map(|(name, rows)| format!("{name} {}", rows.rows[0][0].int())).collect();
+    println!("   rows: {}", rows.join(", "));
+    Ok(())
+}
+
+/// What the smallest commit costs when nothing else runs.
+async fn one_by_one(store: &DuckStore, traffic: &mut Traffic, record: &mut u64) -> Result<(), Error> {
+    let mut waits = Vec::new();
+    for _ in 0..200 {
+        let rows = traffic.commit(1);
+        let started = Instant::now();
+        commit(store, Way::None, rows, record).await?;
+        waits.push(started.elapsed());
+    }
+    println!("   commits of one event: {}", spread(&mut waits));
+    Ok(())
+}
+
+async fn finished(task: tokio::task::JoinHandle<Result<(), Error>>) -> Result<(), Error> {
+    task.await.map_err(|error| Error::Engine(error.to_string()))?
+}
+
+fn spread(waits: &mut [Duration]) -> String {
+    waits.sort_unstable();
+    let at = |share: usize| {
+        waits.get((waits.len() * share / 100).min(waits.len().saturating_sub(1))).copied().unwrap_or_default()
+    };
+    format!("p50 {:.1?}, p99 {:.1?}, most {:.1?} of {}", at(50), at(99), at(100), waits.len())
+}
+
+/// The file and its write-ahead log.
+fn megabytes(path: &Path) -> f64 {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+    (size(path) + size(&path.with_extension("duckdb.wal"))) as f64 / 1e6
+}
+
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let of = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) / 1_000
+    };
+    format!("{} MB resident, {} MB at most", of("VmRSS:"), of("VmHWM:"))
+}
+
+fn load() -> String {
+    std::fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
