@@ -1,7 +1,9 @@
-//! The DuckDB backend keeps the store's promises, in memory and in a file.
+//! The DuckDB backend keeps the store's promises, in memory and in a file, and says in plain words when it cannot open.
 
-use pistats_store::contract;
-use pistats_store::{DuckConfig, DuckStore};
+use pistats_core::{PartitionId, VisitorNo};
+use pistats_store::contract::{self, sample};
+use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Error, Sign, Statement, Store};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn duckdb_in_memory_keeps_the_promises() {
@@ -25,4 +27,121 @@ async fn a_closed_file_opens_with_everything_in_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let open = async || DuckStore::open(DuckConfig::file(dir.path().join("w.duckdb"))).expect("the warehouse");
     contract::reopening(open).await.expect("no error of the engine");
+}
+
+#[test]
+fn a_second_open_of_the_same_file_is_refused_until_the_first_is_closed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = DuckConfig::file(dir.path().join("w.duckdb"));
+    let first = DuckStore::open(config.clone()).expect("the warehouse");
+    let refused = DuckStore::open(config.clone()).err().expect("a refusal").to_string();
+    assert!(refused.contains("w.duckdb") && refused.contains("open already"), "{refused}");
+    drop(first);
+    assert!(DuckStore::open(config).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_another_schema_version_is_refused_with_both_versions() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = DuckConfig::file(dir.path().join("w.duckdb"));
+    let store = DuckStore::open(config.clone()).expect("the warehouse");
+    let age = |conn: &duckdb::Connection| conn.execute_batch("UPDATE generation SET schema_version = 99");
+    store.commit_with(Commit::default(), age).await.expect("a commit");
+    drop(store);
+    let refused = DuckStore::open(config).err().expect("a refusal");
+    assert!(matches!(refused, Error::Open(_)), "{refused:?}");
+    let text = refused.to_string();
+    assert!(text.contains("version 99") && text.contains(&pistats_store::SCHEMA_VERSION.to_string()), "{text}");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("letter.duckdb");
+    std::fs::write(&path, "dear diary".repeat(2_000)).expect("a file");
+    let refused = DuckStore::open(DuckConfig::file(&path)).err().expect("a refusal");
+    assert!(matches!(refused, Error::Open(_)), "{refused:?}");
+    assert_eq!(std::fs::read_to_string(&path).expect("the file"), "dear diary".repeat(2_000));
+}
+
+fn endless() -> Vec<Statement> {
+    let sql = "SELECT count(*) FROM range(10000000) a JOIN range(10000000) b ON a.range + b.range = -1";
+    vec![Statement { sql: sql.to_owned(), values: vec![] }]
+}
+
+/// With a single reader, a read that went on after its caller left would block every later one for hours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_read_gives_its_connection_back() {
+    let store = DuckStore::open(DuckConfig { readers: 1, ..DuckConfig::memory() }).expect("a warehouse");
+    for _ in 0..3 {
+        let dropped = tokio::time::timeout(Duration::from_millis(50), store.read(endless())).await;
+        assert!(dropped.is_err(), "the statement must still run when it is dropped");
+        let one = tokio::time::timeout(Duration::from_secs(60), sample::number(&store, "SELECT 1")).await;
+        assert_eq!(one.expect("a free connection").expect("an answer"), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_dropped_in_the_queue_never_runs_and_harms_no_other() {
+    let store = DuckStore::open(DuckConfig { readers: 1, ..DuckConfig::memory() }).expect("a warehouse");
+    let slow = vec![Statement { sql: "SELECT sum(range) FROM range(30000000)".to_owned(), values: vec![] }];
+    let queued = async {
+        let dropped = tokio::time::timeout(Duration::from_millis(1), store.read(endless())).await;
+        assert!(dropped.is_err());
+        sample::number(&store, "SELECT 2").await
+    };
+    let (first, second) = tokio::join!(store.read(slow), queued);
+    assert_eq!(
+        first.expect("not interrupted by the other's drop").results[0].rows[0][0],
+        Cell::Int(449_999_985_000_000)
+    );
+    assert_eq!(second.expect("an answer"), 2);
+}
+
+/// Sums over signs, by everything a report groups by.
+const SUMS: &str = "SELECT site, visitor, day, entry_page, exit_page, sum(sign), sum(sign * events), sum(sign * page_views), \
+                    sum(sign * (last_us - first_us)) FROM session GROUP BY ALL HAVING sum(sign) <> 0 ORDER BY ALL";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folding_deletes_pairs_and_changes_no_sum() {
+    let store = DuckStore::open(DuckConfig::memory()).expect("a warehouse");
+    let start = sample::START;
+    let mut commit = Commit::default();
+    for ordinal in 0..30_000 {
+        let no = VisitorNo::new(PartitionId(1), ordinal);
+        commit.visitors.push(sample::visitor(no, start, Sign::Add));
+        commit.sessions.push(sample::session(no, start, start, 1, Sign::Add));
+        commit.sessions.push(sample::session(no, start, start, 1, Sign::Retract));
+        commit.sessions.push(sample::session(no, start, start.plus(1), 2, Sign::Add));
+        if ordinal % 3 == 0 {
+            // Taken back and added again: the pair goes, the truth stays.
+            commit.sessions.push(sample::session(no, start, start.plus(1), 2, Sign::Retract));
+            commit.sessions.push(sample::session(no, start, start.plus(1), 2, Sign::Add));
+        }
+    }
+    store.commit(commit).await.expect("a commit");
+    let before = sample::ask(&store, SUMS, vec![]).await.expect("sums");
+    assert_eq!(before.len(), 30_000);
+
+    let folded = store.fold().await.expect("a fold");
+    assert_eq!((folded.session_rows, folded.visitor_rows), (60_000 + 20_000, 0));
+    assert_eq!(sample::ask(&store, SUMS, vec![]).await.expect("sums"), before);
+    assert_eq!(sample::number(&store, "SELECT count(*) FROM session").await.expect("a count"), 30_000);
+    assert_eq!(sample::number(&store, "SELECT count(*) FROM session WHERE sign < 0").await.expect("a count"), 0);
+    let idle = store.fold().await.expect("a fold");
+    assert_eq!(idle.session_rows, 0);
+}
+
+/// A retraction can be stored without its addition while a repair is under way: it must wait, not vanish.
+#[tokio::test(flavor = "multi_thread")]
+async fn folding_keeps_retractions_that_have_no_partner() {
+    let store = DuckStore::open(DuckConfig::memory()).expect("a warehouse");
+    let mut commit = Commit::default();
+    for ordinal in 0..25_000 {
+        let no = VisitorNo::new(PartitionId(1), ordinal);
+        commit.sessions.push(sample::session(no, sample::START, sample::START, 1, Sign::Retract));
+    }
+    store.commit(commit).await.expect("a commit");
+    assert_eq!(store.fold().await.expect("a fold").session_rows, 0);
+    assert_eq!(sample::number(&store, "SELECT sum(sign) FROM session").await.expect("a sum"), -25_000);
 }
