@@ -1,1 +1,51 @@
-fn main() {}
+//! Load scenarios and benchmarks: a black box that sees only the contract.
+//!
+//! ```text
+//!   traffic   made-up events in memory ──▶ generate   the same as a file
+//!   server    address, key, channel
+//! ```
+//!
+//! A scenario is a module with `Args` (its flags) and `run(Args)`: adding one takes a `mod`, a line in [`Scenario`] and an arm
+//! in `main`. What each one measures stands in `loadtest/README.md`.
+
+mod generate;
+mod server;
+mod traffic;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// What a person reads when a scenario could not be run, or did not hold.
+type Failure = String;
+
+/// As the server's: what the client costs should not differ by its allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Load scenarios and benchmarks of piStats.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version)]
+struct Cli {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// Writes made-up events as NDJSON, equal for equal flags
+    Generate(generate::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().scenario {
+        Scenario::Generate(args) => generate::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("loadtest: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
