@@ -1,16 +1,9 @@
-//! Load scenarios and benchmarks: a black box that sees only the contract.
+//! Load scenarios and benchmarks: a black box that sees only the contract and the programs.
 //!
-//! ```text
-//!   traffic   made-up events in memory ──▶ generate   the same as a file
-//!   server    address, key, channel
-//! ```
-//!
-//! A scenario is a module with `Args` (its flags) and `run(Args)`: adding one takes a `mod`, a line in [`Scenario`] and an arm
-//! in `main`. What each one measures stands in `loadtest/README.md`.
+//! A scenario is a module with `Args` (its flags) and `async fn run(Args)`: adding one takes a `mod`, a line in [`Scenario`]
+//! and an arm in [`run`]. What each one measures stands in `loadtest/README.md`.
 
 mod generate;
-mod server;
-mod traffic;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -24,7 +17,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Load scenarios and benchmarks of piStats.
 #[derive(Debug, Parser)]
-#[command(name = "loadtest", version)]
+#[command(name = "pistats-loadtest", version)]
 struct Cli {
     #[command(subcommand)]
     scenario: Scenario,
@@ -38,14 +31,17 @@ enum Scenario {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match Cli::parse().scenario {
-        Scenario::Generate(args) => generate::run(args),
-    };
-    match done {
+    match run(Cli::parse().scenario).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("loadtest: {failure}");
+            eprintln!("pistats-loadtest: {failure}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(scenario: Scenario) -> Result<(), Failure> {
+    match scenario {
+        Scenario::Generate(args) => generate::run(&args),
     }
 }

@@ -37,7 +37,9 @@ impl FromStr for Format {
 /// Why there are no log lines.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("telemetry.log: {filter:?} is no filter ({reason}); use a level such as info, or info,pistats_ingest=debug")]
+    #[error(
+        "telemetry.log: {filter:?} is no filter ({reason}); use a level such as info, or info,pistats_ingest=debug"
+    )]
     Filter { filter: String, reason: String },
     #[error("telemetry.format: {format:?} is no format; use text or json")]
     Format { format: String },
@@ -62,8 +64,7 @@ fn dispatch<W>(filter: &str, format: Format, colours: bool, writer: W) -> Result
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(parse(filter)?).with_ansi(colours).with_writer(writer);
+    let lines = tracing_subscriber::fmt().with_env_filter(parse(filter)?).with_ansi(colours).with_writer(writer);
     Ok(match format {
         Format::Text => Dispatch::new(lines.finish()),
         Format::Json => Dispatch::new(lines.json().flatten_event(true).finish()),
@@ -72,13 +73,14 @@ where
 
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
     let wrong = |reason: String| Error::Filter { filter: filter.to_owned(), reason };
-    for directive in filter.split(',').map(str::trim) {
+    let directives: Vec<&str> = filter.split(',').map(str::trim).collect();
+    for directive in &directives {
         // A directive with brackets or `=` is judged by the parser below.
         if !directive.contains(['=', '[']) && LevelFilter::from_str(directive).is_err() || directive.is_empty() {
             return Err(wrong(format!("{directive:?} is no level")));
         }
     }
-    EnvFilter::builder().parse(filter).map_err(|error| wrong(error.to_string()))
+    EnvFilter::builder().parse(directives.join(",")).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
