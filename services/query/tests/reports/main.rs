@@ -1,0 +1,21 @@
+//! Every report against a real warehouse in memory, filled as Aggregate would fill it.
+//!
+//! ```text
+//!   oracle     random histories and questions: the service's answers are the oracle's
+//!   rollups    one history worked out by hand; rollups fresh, behind and half of each
+//!   filters    every operator, over one value and over several     pages   entry and exit pages, lists and their order
+//!   zones      steps over changes of the clock                     export  order, pages, back-pressure, one as_of
+//!   refusals   what is refused, and the field that is named
+//! ```
+#![allow(clippy::unwrap_used)]
+
+mod ask;
+mod export;
+mod filters;
+mod oracle;
+mod pages;
+mod refusals;
+mod rollups;
+mod sample;
+mod warehouse;
+mod zones;

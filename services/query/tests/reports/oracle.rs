@@ -1,0 +1,147 @@
+//! The oracle's answers and the planners' answers, over random histories and questions: equal to the unit.
+//!
+//! Each history arrives in commits of random sizes, duplicates and late events included, with rollups refreshed now and
+//! then in between, beside another site's history in the same store. `PISTATS_PAIRS` sets how many pairs are compared.
+
+use crate::warehouse::Warehouse;
+use pistats_core::Zone;
+use pistats_core::report::{Compare, Metrics, Selection, Traffic};
+use pistats_core::time::Bucket;
+use pistats_query::Tenant;
+use pistats_query::plan::{self, BreakdownRow};
+use pistats_store::{Error, Store};
+use pistats_testkit::Oracle;
+use pistats_testkit::histories::{History, Question, questions, zones};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+
+/// A history is asked so much: more histories show more than more questions.
+const QUESTIONS: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_questions_are_answered_as_the_oracle_answers_them() {
+    let pairs = std::env::var("PISTATS_PAIRS").ok().and_then(|text| text.parse().ok()).unwrap_or(600);
+    let zones = zones();
+    let mut compared = 0;
+    let mut seed = 0;
+    while compared < pairs {
+        let zone = &zones[seed as usize % zones.len()];
+        let mut rng = StdRng::seed_from_u64(seed);
+        let (warehouse, oracle) = filled(seed, zone, &mut rng).await;
+        let tenant = warehouse.tenant(1);
+        for (number, question) in questions(seed, &oracle, zone).take(QUESTIONS).enumerate() {
+            let case = format!("seed {seed}, zone {}, question {number}: {question:#?}", zone.name());
+            let compare = [None, None, Some(Compare::PreviousPeriod), Some(Compare::PreviousYearWeekdays)];
+            let compare = *compare.choose(&mut rng).unwrap();
+            check(&warehouse, &tenant, &oracle, &question, compare, &case).await;
+            compared += 1;
+        }
+        seed += 1;
+    }
+    println!("{compared} pairs of {seed} histories");
+    assert!(compared >= pairs);
+}
+
+async fn filled(seed: u64, zone: &Zone, rng: &mut StdRng) -> (Warehouse, Oracle) {
+    let history = History::random(seed, zone, rng.random_range(1..120), rng.random_range(1..9));
+    let (events, noise) = (history.events(), History::random(seed + 1_000_000, zone, 40, 4).events());
+    let mut warehouse = Warehouse::new(&[(1, zone), (2, zone)]);
+    warehouse.commit(2, &noise).await;
+    let mut rest = &events[..];
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(rng.random_range(1..=rest.len().min(40)));
+        rest = later;
+        warehouse.commit(1, now).await;
+        if rng.random_ratio(1, 3) {
+            warehouse.store.refresh(rng.random_range(1..20)).await.unwrap();
+        }
+    }
+    (warehouse, Oracle::new(events))
+}
+
+async fn check(
+    warehouse: &Warehouse,
+    tenant: &Tenant,
+    oracle: &Oracle,
+    question: &Question,
+    compare: Option<Compare>,
+    case: &str,
+) {
+    let zone = tenant.zone();
+    match question {
+        Question::Traffic(asked) => {
+            let ours = traffic(warehouse, tenant, asked, compare).await;
+            let expected = oracle_traffic(oracle, asked, compare, zone);
+            assert_eq!(ours, expected, "{case}");
+        }
+        Question::Breakdown(asked) => {
+            let mut plan = plan::breakdown(tenant, asked, compare);
+            let read = warehouse.store.read(std::mem::take(&mut plan.statements)).await;
+            let earlier = compare.map(|compare| compared_selection(&asked.selection, compare, zone));
+            let expected = oracle.breakdown(asked, zone).and_then(|answer| {
+                let row = |(value, metrics): (String, Metrics)| {
+                    let row = |earlier: &Selection| oracle.row(earlier, &asked.dimension, &value, zone);
+                    let compared = earlier.as_ref().map(row).transpose()?;
+                    Ok(BreakdownRow { value, metrics, compared })
+                };
+                let rows = answer.rows.into_iter().map(row).collect::<Result<Vec<_>, _>>()?;
+                Ok((rows, answer.total_rows))
+            });
+            match read {
+                Err(Error::Overflow) => assert!(expected.is_err(), "{case}"),
+                read => {
+                    let ours = plan.answer(read.unwrap().results).unwrap();
+                    assert_eq!(Ok((ours.rows, ours.total_rows)), expected, "{case}");
+                }
+            }
+        }
+        Question::Export(selection) => {
+            let page = plan::export(tenant, selection, None, 100_000);
+            let rows = warehouse.store.read(page.statements).await.unwrap().results.remove(0).rows;
+            let exported = rows.into_iter().map(|row| plan::ExportPage::event(row).unwrap().0);
+            let ours: Vec<_> = exported.map(|e| (e.time_us, e.id.to_vec(), e.page, e.topics, e.value_micros)).collect();
+            let expected = oracle.export(selection, zone).into_iter();
+            let expected: Vec<_> =
+                expected.map(|e| (e.time.0, e.id.0.to_vec(), e.page.clone(), e.topics.clone(), e.value)).collect();
+            assert_eq!(ours, expected, "{case}");
+        }
+    }
+}
+
+type Series = (Metrics, Vec<(Bucket, Metrics)>);
+
+/// Totals and steps of the asked and the compared range; nothing where a number does not fit.
+async fn traffic(
+    warehouse: &Warehouse,
+    tenant: &Tenant,
+    asked: &Traffic,
+    compare: Option<Compare>,
+) -> Option<(Series, Option<Series>)> {
+    let mut plan = plan::traffic(tenant, asked, compare).unwrap();
+    match warehouse.store.read(std::mem::take(&mut plan.statements)).await {
+        Err(Error::Overflow) => None,
+        read => {
+            let answer = plan.answer(read.unwrap().results).unwrap();
+            let series = |series: plan::Series| (series.total, series.steps);
+            Some((series(answer.asked), answer.compared.map(series)))
+        }
+    }
+}
+
+fn oracle_traffic(
+    oracle: &Oracle,
+    asked: &Traffic,
+    compare: Option<Compare>,
+    zone: &Zone,
+) -> Option<(Series, Option<Series>)> {
+    let series = |question: &Traffic| oracle.traffic(question, zone).ok().map(|answer| (answer.total, answer.steps));
+    let own = series(asked)?;
+    let Some(compare) = compare else { return Some((own, None)) };
+    let selection = compared_selection(&asked.selection, compare, zone);
+    Some((own, Some(series(&Traffic { selection, interval: asked.interval })?)))
+}
+
+fn compared_selection(selection: &Selection, compare: Compare, zone: &Zone) -> Selection {
+    Selection { range: compare.range(selection.range, zone), ..selection.clone() }
+}
