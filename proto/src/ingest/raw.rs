@@ -6,9 +6,10 @@
 use bytes::Bytes;
 use prost::Message;
 use std::marker::PhantomData;
-use tonic::Status;
 use tonic::codec::{BufferSettings, DecodeBuf, Decoder};
+use tonic::{Code, Status};
 use tonic_prost::ProstEncoder;
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 /// Wire-identical to [`super::v1::CollectRequest`].
 #[derive(Clone, PartialEq, Message)]
@@ -87,8 +88,11 @@ impl<U: Message + Default> Decoder for BlamingDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let broken = |error| Status::invalid_argument(format!("the bytes are no message of this call: {error}"));
-        U::decode(bytes).map(Some).map_err(broken)
+        U::decode(bytes).map(Some).map_err(|error| {
+            let message = format!("the bytes are no message of this call: {error}");
+            let details = ErrorDetails::with_bad_request(vec![FieldViolation::new("", &message)]);
+            Status::with_error_details(Code::InvalidArgument, message, details)
+        })
     }
 }
 

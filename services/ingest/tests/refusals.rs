@@ -102,7 +102,9 @@ async fn ids_are_sixteen_bytes_of_version_seven() {
     let mut variant_0 = good;
     variant_0[8] &= 0x3f;
     let long = [&good[..], &[0]].concat();
-    for id in [&good[..15], &good[..1], &long, &version_4, &variant_0, &[0; 16], b"018bcfe5-6800-7000-8000-000000000001"] {
+    for id in
+        [&good[..15], &good[..1], &long, &version_4, &variant_0, &[0; 16], b"018bcfe5-6800-7000-8000-000000000001"]
+    {
         let event = Event { id: Bytes::copy_from_slice(id), ..of("ada") };
         assert_eq!(refused(bytes(&event)).await, (Reason::InvalidId, "id".into()), "{id:?}");
     }
