@@ -223,8 +223,10 @@ async fn a_failed_sync_of_the_next_segment_stops_the_log_and_loses_nothing() {
     }
     disk.fail_sync(1);
     assert!(matches!(append(&log, 0, 14, PAGE_OF_PAYLOAD).await, Err(Error::Failed { .. })));
+    disk.calls();
     assert!(matches!(append(&log, 0, 14, 1).await, Err(Error::Failed { .. })));
     drop(log);
+    assert_eq!(disk.calls(), [], "nothing is written after a failed sync");
     assert_eq!(bytes_of(&open(&disk, config()).unwrap(), 0).await, (0..14).collect::<Vec<u8>>());
 }
 

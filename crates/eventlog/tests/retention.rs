@@ -4,12 +4,15 @@
 
 mod common;
 
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::*;
 use futures::StreamExt;
 use pistats_core::{Micros, Offset, PartitionId};
-use pistats_eventlog::disk::SimDisk;
+use pistats_eventlog::disk::{File, FileSystem, SimDisk};
 use pistats_eventlog::{Config, Error, EventLog, FileLog, Position};
 
 /// Segments' worth of records in partition 0: 14 a segment.
@@ -177,6 +180,79 @@ async fn a_reader_that_is_overtaken_by_retention_gets_trimmed() {
     assert!(matches!(error, Error::Trimmed { asked, first } if asked.0 == last + 1 && first.0 == now_first), "{error}");
     let refused = log.read(PartitionId(0), Position::At(Offset(last + 1))).await.err();
     assert!(matches!(refused, Some(Error::Trimmed { .. })));
+}
+
+/// A disk whose reads wait while a test holds the gate.
+struct GatedDisk(SimDisk, Arc<Mutex<()>>);
+struct GatedFile(Arc<dyn File>, Arc<Mutex<()>>);
+
+impl FileSystem for GatedDisk {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.create_dir(dir)
+    }
+    fn lock(&self, dir: &Path) -> io::Result<Box<dyn Send + Sync>> {
+        self.0.lock(dir)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.0.list(dir)
+    }
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(GatedFile(self.0.create(path)?, self.1.clone())))
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(GatedFile(self.0.open(path)?, self.1.clone())))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.sync_dir(dir)
+    }
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        self.0.free_bytes(dir)
+    }
+}
+
+impl File for GatedFile {
+    fn write_at(&self, position: u64, parts: &mut [io::IoSlice<'_>]) -> io::Result<()> {
+        self.0.write_at(position, parts)
+    }
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let _gate = self.1.lock().unwrap();
+        self.0.read_at(position, buffer)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+    fn size(&self) -> io::Result<u64> {
+        self.0.size()
+    }
+}
+
+/// L-4, L-7: a file is not used again while somebody reads it, however long the log has forgotten it.
+#[test]
+fn a_file_that_is_being_read_is_not_recycled_under_the_reader() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let (disk, gate) = (disk(), Arc::new(Mutex::new(())));
+    let gated = Arc::new(GatedDisk(disk, gate.clone()));
+    let config = Config { retain_bytes: 0, spare_segments: 1, ..config() };
+    let log = FileLog::open_on(gated, HandClock::default().clock(), "log", config).unwrap();
+    runtime.block_on(fill(&log, 3));
+    let mut reader = runtime.block_on(log.read(PartitionId(0), Position::First)).unwrap();
+    let held = gate.lock().unwrap();
+    let first = runtime.spawn(async move { reader.next().await });
+    std::thread::sleep(Duration::from_millis(50));
+    // Three files are forgotten and many segments written; the one that is read must not be among them.
+    runtime.block_on(async {
+        trim_everything(&log).await;
+        fill(&log, 6).await;
+    });
+    drop(held);
+    let record = runtime.block_on(first).unwrap().unwrap();
+    assert_eq!(record.unwrap().offset, Offset(0));
 }
 
 /// A small memory for positions changes nothing but speed: sealed segments are looked through again when needed.

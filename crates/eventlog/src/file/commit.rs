@@ -125,14 +125,16 @@ impl Committer<'_> {
     /// Runs until stopped; an error is one after which nothing can be promised.
     fn work(&mut self) -> Result<(), Error> {
         loop {
-            match self.wait() {
+            let next = self.wait();
+            // The stock keeper may have met a failed sync: nothing is written after that, not even a mark.
+            if let Some(error) = self.shared.ended.lock().clone() {
+                return Err(error);
+            }
+            match next {
                 Next::Group => self.commit_next()?,
                 Next::Mark => self.mark()?,
                 Next::Stop if self.active.marked => return Ok(()),
                 Next::Stop => return self.mark(),
-            }
-            if let Some(error) = self.shared.ended.lock().clone() {
-                return Err(error);
             }
         }
     }
