@@ -47,6 +47,8 @@ struct Known {
     refused: Vec<u64>,
     /// What must be there for ever: it was answered, or read, or there after an earlier crash.
     sure: HashMap<(u16, u64), Id>,
+    /// What the log was allowed to forget, of each partition.
+    trimmed: HashMap<u16, u64>,
     tallies: BTreeMap<&'static str, u64>,
 }
 
@@ -137,7 +139,10 @@ async fn live(log: FileLog, disk: &SimDisk, known: &mut Known, chance: &mut Chan
     if chance.roll(2) == 0 {
         for partition in PartitionId::all() {
             let next = log.bounds(partition).await.unwrap().next;
-            log.trim(partition, Offset(chance.roll(next.0 + 1))).await.unwrap();
+            let below = chance.roll(next.0 + 1);
+            log.trim(partition, Offset(below)).await.unwrap();
+            let trimmed = known.trimmed.entry(partition.0).or_default();
+            *trimmed = below.max(*trimmed);
         }
     }
     for writer in writers {
@@ -182,6 +187,8 @@ async fn check(log: &FileLog, known: &mut Known) {
     let mut everything = Vec::new();
     for partition in PartitionId::all() {
         let bounds = log.bounds(partition).await.unwrap();
+        let trimmed = known.trimmed.get(&partition.0).copied().unwrap_or(0);
+        assert!(bounds.first.0 <= trimmed, "partition {} forgot more than was trimmed", partition.0);
         let mut records = log.read(partition, Position::First).await.unwrap();
         for record in take(&mut records, (bounds.next.0 - bounds.first.0) as usize).await {
             let (request, part) = id_of(&record);

@@ -158,6 +158,21 @@ async fn a_power_cut_at_any_call_of_recycling_leaves_a_log_that_opens() {
     }
 }
 
+/// L-8: an append that waits for a file to be recycled is answered, also if the disk dies under the recycling.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_does_not_wait_for_ever_for_a_disk_that_died() {
+    for cut in 1..=4 {
+        let disk = disk();
+        let config = Config { max_bytes: 2 * SEGMENT, spare_segments: 0, ..config() };
+        let log = open(&disk, config).unwrap();
+        fill(&log, 2).await;
+        trim_everything(&log).await;
+        disk.power_off_after(cut);
+        let answer = tokio::time::timeout(Duration::from_secs(10), append(&log, 0, 1, PAGE_OF_PAYLOAD)).await;
+        assert!(matches!(answer, Ok(Err(Error::Failed { .. }))), "cut {cut}: {answer:?}");
+    }
+}
+
 /// L-4, L-5: a reader that is overtaken by the trim is told, also in the midst of its stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_is_overtaken_by_retention_gets_trimmed() {

@@ -130,7 +130,7 @@ pub(super) fn run(shared: &Shared) {
             state.wanted
         };
         if let Err(error) = look_after(shared, wanted) {
-            // Only a failed sync ends here: from then on nothing may be promised.
+            // A disk that fails to sync or rename ends here: from then on nothing may be promised.
             shared.fail(&error);
             return;
         }
@@ -143,12 +143,12 @@ fn look_after(shared: &Shared, wanted: bool) -> Result<(), Error> {
     let pressure = wanted && stock.files() == 0 && !fits();
     let forgotten = shared.forget(pressure);
     stock.state.lock().leaving.extend(forgotten.into_iter().map(|segment| (None, segment)));
-    rename_leaving(shared)?;
+    let renamed = rename_leaving(shared)?;
     recycle_cooled(shared);
 
     let (empty, cooling) = {
         let state = stock.state.lock();
-        (state.ready.is_empty(), !state.leaving.is_empty())
+        (state.ready.is_empty(), renamed && !state.leaving.is_empty())
     };
     if empty && (wanted || shared.config.spare_segments > 0) {
         let made = if fits() { make(shared).map(Some) } else { Ok(None) };
@@ -171,13 +171,16 @@ fn look_after(shared: &Shared, wanted: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes the names from forgotten segments, oldest first; stops at one that fails and tries it again later.
-fn rename_leaving(shared: &Shared) -> Result<(), Error> {
+/// Takes the names from forgotten segments, oldest first. `false` if the disk has no room even for that: tried again
+/// later.
+fn rename_leaving(shared: &Shared) -> Result<bool, Error> {
     loop {
         let (segment, number) = {
             let mut state = shared.stock.state.lock();
             let number = state.next_number;
-            let Some((_, segment)) = state.leaving.iter().find(|(renamed, _)| renamed.is_none()) else { return Ok(()) };
+            let Some((_, segment)) = state.leaving.iter().find(|(renamed, _)| renamed.is_none()) else {
+                return Ok(true);
+            };
             let segment = segment.clone();
             state.next_number += 1;
             (segment, number)
@@ -185,7 +188,11 @@ fn rename_leaving(shared: &Shared) -> Result<(), Error> {
         let from = segment::path(&shared.dir, segment.number());
         if let Err(error) = shared.disk.rename(&from, &segment::spare_path(&shared.dir, number)) {
             tracing::warn!(segment = segment.number(), %error, "a trimmed segment could not be put aside");
-            return Ok(());
+            let doing = "putting a trimmed segment aside";
+            return match write_error(&*shared.disk, &shared.dir, &shared.config, doing, error) {
+                Error::Full { .. } => Ok(false),
+                failed => Err(failed),
+            };
         }
         shared.disk.sync_dir(&shared.dir).map_err(|error| failed("syncing the log's directory", &error))?;
         let mut state = shared.stock.state.lock();
