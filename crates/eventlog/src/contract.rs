@@ -1,7 +1,7 @@
 //! The contract suite: what every backend must pass. It ships with the trait, behind the feature `testing`.
 //!
 //! ```ignore
-//! pistats_eventlog::contract_tests!(my_backend, async { Subject { log: …, keep: Box::new(dir) } });
+//! contract_tests!(memory, async { Subject { log: Arc::new(MemoryLog::default()), keep: Box::new(()) } });
 //! ```
 //!
 //! Each case gets a fresh, empty log. Cases cite the promises of the crate's header. What only a log on a disk can
