@@ -10,7 +10,8 @@ pub struct Checkpoint {
     pub partition: PartitionId,
     /// The first offset that is not committed.
     pub next: Offset,
-    /// One past the highest offset of any stored event: above `next` only after somebody set the checkpoint back.
+    /// One past the highest offset that was ever committed, also where its rows are gone: above `next` only after
+    /// somebody set the checkpoint back.
     pub high_water: Offset,
     pub generation: Generation,
 }
@@ -66,6 +67,8 @@ pub trait Lookup: Send + Sync {
     fn visitors(&self, site: SiteId, partition: PartitionId, keys: &[VisitorKey]) -> Result<Vec<KnownVisitor>, Error>;
 
     /// The ordinal that the next new visitor of the site gets in the partition.
+    ///
+    /// Above that of every visitor row and every event: a number whose visitor row was lost is not given away.
     fn next_ordinal(&self, site: SiteId, partition: PartitionId) -> Result<u64, Error>;
 
     /// Living sessions of many visitors, in no order.

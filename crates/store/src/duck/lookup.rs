@@ -78,7 +78,10 @@ impl Lookup for Lookups {
     fn next_ordinal(&self, site: SiteId, partition: PartitionId) -> Result<u64, Error> {
         self.with(|conn| {
             let highest: Option<u64> = conn
-                .prepare_cached("SELECT max(visitor) FROM visitor WHERE site = $1 AND visitor % $2 = $3")
+                .prepare_cached(
+                    "SELECT max(visitor) FROM (SELECT site, visitor FROM visitor UNION ALL SELECT site, visitor FROM event) \
+                     WHERE site = $1 AND visitor % $2 = $3",
+                )
                 .and_then(|mut s| s.query_row(params![site.0, PARTITIONS, partition.0], |row| row.get(0)))
                 .map_err(engine)?;
             Ok(highest.map_or(0, |visitor| VisitorNo(visitor).ordinal() + 1))

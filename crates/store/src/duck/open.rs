@@ -97,7 +97,7 @@ fn prepare_schema(conn: &Connection) -> Result<(), Error> {
         conn.execute_batch(include_str!("schema.sql")).map_err(engine)?;
         conn.execute("INSERT INTO generation VALUES (1, 0, $1)", params![SCHEMA_VERSION]).map_err(engine)?;
         for partition in PartitionId::all() {
-            conn.execute("INSERT INTO checkpoint VALUES ($1, 0)", params![partition.0]).map_err(engine)?;
+            conn.execute("INSERT INTO checkpoint VALUES ($1, 0, 0)", params![partition.0]).map_err(engine)?;
         }
         Ok(())
     })

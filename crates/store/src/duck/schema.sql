@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS session_15m (
 CREATE TABLE IF NOT EXISTS rollup_dirty (site INTEGER NOT NULL, hour BIGINT NOT NULL, commit_no BIGINT NOT NULL);
 
 CREATE TABLE IF NOT EXISTS generation (generation BIGINT NOT NULL, commits BIGINT NOT NULL, schema_version INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS checkpoint (log_partition SMALLINT NOT NULL, next_offset BIGINT NOT NULL);
+-- folded_to: the highest next_offset there ever was. It stays when somebody sets next_offset back for a repair.
+CREATE TABLE IF NOT EXISTS checkpoint (log_partition SMALLINT NOT NULL, next_offset BIGINT NOT NULL, folded_to BIGINT NOT NULL);
 
 CREATE TABLE IF NOT EXISTS site (id INTEGER NOT NULL, name VARCHAR NOT NULL, time_zone VARCHAR NOT NULL, created_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS api_key (

@@ -94,7 +94,8 @@ fn next_offsets(conn: &Connection) -> Result<[u64; PARTITIONS as usize], Error> 
 /// One statement for all partitions: eight small updates would cost more than the commit's rows.
 static MOVE: LazyLock<String> = LazyLock::new(|| {
     let cases: Vec<String> = (0..PARTITIONS).map(|p| format!("WHEN {p} THEN ${}", p + 1)).collect();
-    format!("UPDATE checkpoint SET next_offset = CASE log_partition {} END", cases.join(" "))
+    let next = format!("CASE log_partition {} END", cases.join(" "));
+    format!("UPDATE checkpoint SET next_offset = {next}, folded_to = greatest(folded_to, {next})")
 });
 
 fn move_checkpoints(conn: &Connection, next: &[u64; PARTITIONS as usize]) -> Result<(), Error> {
@@ -123,7 +124,11 @@ pub(super) fn checkpoints(conn: &Connection) -> Result<Vec<Checkpoint>, Error> {
         let next = next_offsets(conn)?;
         let mut high_water = [0u64; PARTITIONS as usize];
         let mut statement = conn
-            .prepare("SELECT log_partition, max(log_offset) + 1 FROM event GROUP BY log_partition")
+            .prepare(
+                "SELECT log_partition, greatest(folded_to, coalesce(stored_to, 0)) FROM checkpoint LEFT JOIN \
+                 (SELECT log_partition, max(log_offset) + 1 AS stored_to FROM event GROUP BY log_partition) AS stored \
+                 USING (log_partition)",
+            )
             .map_err(engine)?;
         let mut rows = statement.query([]).map_err(engine)?;
         while let Some(row) = rows.next().map_err(engine)? {
