@@ -3,7 +3,7 @@
 use crate::epoch::{Current, Running, Setup};
 use crate::live::{Clock, Live};
 use crate::stats::Stats;
-use crate::{Config, Error, replay, upkeep};
+use crate::{Config, Error, upkeep};
 use pistats_core::{Micros, PartitionId, SiteId};
 use pistats_eventlog::EventLog;
 use pistats_rpc::auth::SharedDirectory;
@@ -97,10 +97,12 @@ impl Handle {
     ///
     /// Errors: the log cannot tell its bounds, or the aggregator is stopped.
     pub async fn caught_up(&self) -> Result<(), Error> {
-        let mut commits = self.commits();
         for partition in PartitionId::all() {
             let end = self.setup.log.bounds(partition).await?.next;
-            replay::reaches(&self.setup, &mut commits, partition, end).await?;
+            tokio::select! {
+                () = self.setup.stats.reaches(partition, end) => {}
+                () = self.commands.closed() => return Err(Error::Stopped),
+            }
         }
         Ok(())
     }

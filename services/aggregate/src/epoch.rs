@@ -138,16 +138,16 @@ impl Running {
         Ok(Running { epoch, readers, workers, committer })
     }
 
-    /// Ends the epoch: readers, then workers, then, unless it failed, what is folded is committed.
+    /// Ends the epoch: readers at once, workers after the record at hand; unless it failed, what is folded is committed.
     pub(crate) async fn stop(self) {
         let Running { epoch, readers, workers, committer } = self;
         readers.iter().for_each(tokio::task::JoinHandle::abort);
         epoch.inboxes.iter().for_each(Inbox::close);
+        epoch.gate.drain();
         let joined = tokio::task::spawn_blocking(move || {
             for worker in workers {
                 let _ = worker.join();
             }
-            epoch.gate.drain();
             let _ = committer.join();
         });
         if joined.await.is_err() {

@@ -22,7 +22,7 @@ pub(crate) struct Stopped;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     Open,
-    /// Workers are gone: commit what there is, then stop.
+    /// No record enters any more: commit what there is, then stop.
     Draining,
     Failed,
 }
@@ -141,7 +141,7 @@ impl Gate {
         self.state.lock().committed[partition.index()]
     }
 
-    /// Waits for the moment to commit. `Ok(false)`: everything is committed and the workers are gone.
+    /// Waits for the moment to commit. `Ok(false)`: everything is committed and nothing enters any more.
     pub(crate) fn wait(&self, is_busy: impl Fn() -> bool) -> Result<bool, Stopped> {
         let mut state = self.state.lock();
         loop {
@@ -203,7 +203,7 @@ impl Gate {
         self.settled.notify_all();
     }
 
-    /// The workers are gone; the committer ends when all is committed.
+    /// No record enters any more; the committer ends when all is committed.
     pub(crate) fn drain(&self) {
         self.enter_phase(Phase::Draining);
     }

@@ -18,7 +18,7 @@ use pistats_core::{Micros, Offset, PartitionId};
 use pistats_eventlog::{Bounds, EventLog, Position, Record};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 
 /// How far a replay is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,9 +177,12 @@ impl Replay {
                 return Ok(());
             }
         }
-        let mut commits = self.setup.commits.subscribe();
         for stretch in &stretches {
-            reaches(&self.setup, &mut commits, stretch.partition, stretch.end).await?;
+            tokio::select! {
+                () = self.setup.stats.reaches(stretch.partition, stretch.end) => {}
+                () = self.progress.closed() => return Ok(()),
+                () = commands.closed() => return Err(Error::Stopped),
+            }
         }
         Ok(())
     }
@@ -233,21 +236,5 @@ impl Replay {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
-}
-
-/// Waits until a partition is committed up to an offset.
-pub(crate) async fn reaches(
-    setup: &Setup,
-    commits: &mut watch::Receiver<u64>,
-    partition: PartitionId,
-    end: Offset,
-) -> Result<(), Error> {
-    loop {
-        commits.mark_unchanged();
-        if setup.stats.checkpoint(partition) >= end {
-            return Ok(());
-        }
-        commits.changed().await.map_err(|_| Error::Stopped)?;
     }
 }

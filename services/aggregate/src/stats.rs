@@ -5,6 +5,7 @@ use pistats_core::ids::PARTITIONS;
 use pistats_core::{Offset, PartitionId};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// The rate is the mean of this long.
 const RATE_OVER: Duration = Duration::from_secs(10);
@@ -63,6 +64,8 @@ struct State {
 /// Of the whole process.
 pub(crate) struct Stats {
     state: Mutex<State>,
+    /// Told whenever checkpoints change: by a commit, or by reading them from the warehouse.
+    moved: watch::Sender<()>,
 }
 
 /// A partition as ListPartitions shows it.
@@ -86,7 +89,7 @@ pub(crate) struct View {
 impl Stats {
     pub(crate) fn new() -> Stats {
         let partitions = vec![PartitionStats::default(); usize::from(PARTITIONS)];
-        Stats { state: Mutex::new(State { partitions, ..State::default() }) }
+        Stats { state: Mutex::new(State { partitions, ..State::default() }), moved: watch::Sender::new(()) }
     }
 
     /// The checkpoints as the warehouse has them, at the start and after a failure.
@@ -96,6 +99,7 @@ impl Stats {
         for (partition, next) in checkpoints {
             state.partitions[partition.index()].checkpoint = next;
         }
+        self.moved.send_replace(());
     }
 
     /// What one commit did: per partition the new checkpoint, if it moved, and the counts.
@@ -117,6 +121,7 @@ impl Stats {
         state.commits += 1;
         state.last_commit = took;
         state.freshness_us = freshness_us.unwrap_or(state.freshness_us);
+        self.moved.send_replace(());
         state.commits
     }
 
@@ -127,6 +132,15 @@ impl Stats {
 
     pub(crate) fn checkpoint(&self, partition: PartitionId) -> Offset {
         self.state.lock().partitions[partition.index()].checkpoint
+    }
+
+    /// Waits until a partition is committed up to an offset.
+    pub(crate) async fn reaches(&self, partition: PartitionId, end: Offset) {
+        let mut moved = self.moved.subscribe();
+        while self.checkpoint(partition) < end {
+            // The sender lives as long as this: the wait cannot fail.
+            let _ = moved.changed().await;
+        }
     }
 
     pub(crate) fn view(&self) -> View {
