@@ -57,6 +57,18 @@ pub struct AggregateConfig {
     pub commit_events: usize,
 }
 
+impl AggregateConfig {
+    /// What the aggregator is told; what people need not set keeps its default.
+    pub fn settings(&self) -> pistats_aggregate::Config {
+        pistats_aggregate::Config {
+            commit_idle_ms: self.commit_idle_ms,
+            commit_max_ms: self.commit_max_ms,
+            commit_max_events: self.commit_events,
+            ..Default::default()
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetryConfig {
@@ -140,6 +152,15 @@ impl Config {
             Some((_, key, fix)) => Err(Error::Value { key, fix: fix.to_owned() }),
             None => Ok(()),
         }
+    }
+
+    /// Sets up the process's log lines.
+    pub fn start_logging(&self) -> Result<(), String> {
+        let format = match self.telemetry.format.as_str() {
+            "json" => pistats_telemetry::Format::Json,
+            _ => pistats_telemetry::Format::Text,
+        };
+        pistats_telemetry::init(&self.telemetry.log, format).map_err(|error| error.to_string())
     }
 
     /// A path of the configuration, inside the data folder unless it is absolute.

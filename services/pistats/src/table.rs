@@ -1,11 +1,15 @@
 //! Tables for the terminal.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 
 /// A table with a head; columns from `numbers_from` on are numbers, aligned to the right.
 pub(crate) fn render(head: &[&str], rows: Vec<Vec<String>>, numbers_from: usize) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    // One rule below the head, nothing else: rows are close together and can be cut by other programs.
+    table
+        .load_preset(presets::NOTHING)
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(head);
     for row in rows {
         table.add_row(row);

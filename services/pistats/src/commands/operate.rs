@@ -124,8 +124,15 @@ pub async fn replay(command: Replay) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks the standard health service.
+/// `health`: for service managers and containers.
 pub async fn health(server: Server) -> Result<(), Failure> {
+    check(&server).await?;
+    println!("serving");
+    Ok(())
+}
+
+/// Asks the standard health service.
+pub async fn check(server: &Server) -> Result<(), Failure> {
     use tonic_health::pb::health_check_response::ServingStatus;
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
     let channel =
@@ -133,10 +140,7 @@ pub async fn health(server: Server) -> Result<(), Failure> {
     let answer =
         HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await.map_err(failed)?;
     match answer.into_inner().status() {
-        ServingStatus::Serving => {
-            println!("serving");
-            Ok(())
-        }
-        other => Err(format!("{other:?}")),
+        ServingStatus::Serving => Ok(()),
+        other => Err(format!("the server says {other:?}")),
     }
 }

@@ -1,0 +1,92 @@
+//! Backends by URL: the scheme picks the engine. The only place that names them.
+
+use crate::config::Config;
+use pistats_eventlog::EventLog;
+use pistats_eventlog::file::FileLog;
+use pistats_store::{DuckConfig, DuckStore, Registry, Store};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a process keeps its data in.
+pub struct Backends {
+    pub log: Arc<dyn EventLog>,
+    pub store: Arc<dyn Store>,
+    pub registry: Arc<dyn Registry>,
+}
+
+impl Backends {
+    /// Opens the engines of `log.url` and `store.url`; what is not there yet is made.
+    pub async fn open(config: &Config) -> Result<Backends, String> {
+        std::fs::create_dir_all(&config.data).map_err(|error| format!("{}: {error}", config.data.display()))?;
+        let wanted = config.clone();
+        // Recovery reads a segment, and DuckDB its write-ahead log: neither belongs on an async thread.
+        let opened = tokio::task::spawn_blocking(move || {
+            let log = open_log(&wanted)?;
+            let store = open_store(&wanted)?;
+            Ok::<_, String>((log, store))
+        });
+        let (log, store) = opened.await.map_err(|error| error.to_string())??;
+        Ok(Backends { log, store: store.clone(), registry: store })
+    }
+
+    /// Closes the engines: the log marks its end, the store checkpoints.
+    pub async fn close(self) {
+        _ = tokio::task::spawn_blocking(move || drop(self)).await;
+    }
+}
+
+fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
+    match scheme(&config.log.url) {
+        ("file", path) => {
+            let settings = pistats_eventlog::file::Config {
+                segment_bytes: config.log.segment_mib << 20,
+                max_bytes: config.log.max_mib << 20,
+                retain_bytes: config.log.retain_mib << 20,
+                retain_for: Duration::from_secs(config.log.retain_hours * 3_600),
+                ..Default::default()
+            };
+            let path = config.inside(path);
+            let log = FileLog::open(&path, settings).map_err(|error| format!("log {}: {error}", path.display()))?;
+            Ok(Arc::new(log))
+        }
+        ("memory", _) => Ok(Arc::new(pistats_eventlog::MemoryLog::default())),
+        (other, _) => Err(format!("log.url: no engine named {other:?} is built in; use file://PATH or memory://")),
+    }
+}
+
+fn open_store(config: &Config) -> Result<Arc<DuckStore>, String> {
+    let path = match scheme(&config.store.url) {
+        ("duckdb", "") => None,
+        ("duckdb", path) => Some(config.inside(path)),
+        (other, _) => return Err(format!("store.url: no engine named {other:?} is built in; use duckdb://PATH")),
+    };
+    let settings = DuckConfig {
+        path,
+        memory_limit_mb: config.store.memory_mib,
+        threads: config.store.threads,
+        readers: config.store.readers,
+        ..Default::default()
+    };
+    DuckStore::open(settings).map(Arc::new).map_err(|error| format!("store: {error}"))
+}
+
+/// `file://log` → (`file`, `log`).
+fn scheme(url: &str) -> (&str, &str) {
+    url.split_once("://").unwrap_or((url, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_built_in_says_so_with_the_key_to_change() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::load(None, &Overrides::default()).expect("the defaults");
+        config.data = folder.path().join("data");
+        config.log.url = "kafka://broker".to_owned();
+        let error = Backends::open(&config).await.err().expect("refused");
+        assert!(error.starts_with("log.url:") && error.contains("kafka"), "{error}");
+    }
+}

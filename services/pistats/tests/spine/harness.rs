@@ -1,0 +1,168 @@
+//! A server in this process, and a client of it.
+
+use pistats::client::{Authorized, MESSAGE_BYTES, channel};
+use pistats::config::{Config, Overrides};
+use pistats::import::{self, Format, Options, Report};
+use pistats::serve::Running;
+use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
+use pistats_proto::admin::v1::{CreateSiteRequest, Scope};
+use pistats_proto::aggregate::v1::ListPartitionsRequest;
+use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
+use pistats_proto::ingest::v1::ingest_service_client::IngestServiceClient;
+use pistats_proto::ingest::v1::{CollectRequest, Event};
+use pistats_proto::query::v1::query_service_client::QueryServiceClient;
+use pistats_proto::query::v1::*;
+use std::path::Path;
+use std::time::Duration;
+
+pub(crate) type Queries = QueryServiceClient<Authorized>;
+
+/// A server on a free port with a data folder of its own, gone with the test.
+pub(crate) struct Instance {
+    pub(crate) running: Running,
+    folder: tempfile::TempDir,
+}
+
+/// A site and its keys.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) server: String,
+    pub(crate) read: String,
+    pub(crate) server_key: String,
+}
+
+impl Instance {
+    pub(crate) async fn start() -> Instance {
+        Instance::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Instance {
+        let folder = tempfile::tempdir().unwrap();
+        Instance::start_in(folder, change).await
+    }
+
+    pub(crate) async fn start_in(folder: tempfile::TempDir, change: impl FnOnce(&mut Config)) -> Instance {
+        let mut config = Config::load(None, &Overrides::default()).unwrap();
+        config.data = folder.path().join("data");
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        config.log.segment_mib = 16;
+        change(&mut config);
+        let running = Running::start(config).await.unwrap();
+        Instance { running, folder }
+    }
+
+    /// Stops in order and starts again on the same data.
+    pub(crate) async fn restart(self, change: impl FnOnce(&mut Config)) -> Instance {
+        let Instance { running, folder } = self;
+        running.stop().await.unwrap();
+        Instance::start_in(folder, change).await
+    }
+
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
+        self.running.stop().await.unwrap();
+        self.folder
+    }
+
+    pub(crate) async fn site(&self, name: &str, time_zone: &str) -> Site {
+        let mut admin = AdminServiceClient::new(self.instance_channel());
+        let request = CreateSiteRequest { name: name.to_owned(), time_zone: time_zone.to_owned() };
+        let made = admin.create_site(request).await.unwrap().into_inner();
+        let secret = |scope: Scope| {
+            let found = made.keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope);
+            found.unwrap().secret.clone()
+        };
+        Site { server: self.running.url(), read: secret(Scope::Read), server_key: secret(Scope::Server) }
+    }
+
+    pub(crate) fn instance_channel(&self) -> Authorized {
+        channel(&self.running.url(), &self.running.secrets.instance_key).unwrap()
+    }
+
+    pub(crate) fn aggregate(&self) -> AggregateServiceClient<Authorized> {
+        AggregateServiceClient::new(self.instance_channel())
+    }
+
+    /// Waits until everything that is on disk now can be queried.
+    pub(crate) async fn settle(&self) {
+        let mut aggregate = self.aggregate();
+        let mut ends: Option<Vec<u64>> = None;
+        for _ in 0..6_000 {
+            let now = aggregate.list_partitions(ListPartitionsRequest {}).await.unwrap().into_inner().partitions;
+            let ends = ends.get_or_insert_with(|| now.iter().map(|p| p.next_offset).collect());
+            if now.iter().zip(ends.iter()).all(|(partition, end)| partition.checkpoint >= *end) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the log was not folded within two minutes");
+    }
+}
+
+impl Site {
+    pub(crate) fn queries(&self) -> Queries {
+        let channel = channel(&self.server, &self.read).unwrap();
+        QueryServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    /// Imports a file as `pistats import` does.
+    pub(crate) async fn import(&self, path: &Path, format: Option<Format>) -> Report {
+        let options = Options {
+            server: self.server.clone(),
+            key: self.server_key.clone(),
+            format,
+            connections: 4,
+            batch: 1_000,
+            retry_for: Duration::from_secs(60),
+            rejects: None,
+        };
+        import::run(path, &options, |_, _, _| {}).await.unwrap()
+    }
+
+    /// Sends batches on several connections side by side, each batch repeated until it is answered.
+    pub(crate) async fn collect(&self, batches: Vec<Vec<Event>>, connections: usize) {
+        let mut lanes: Vec<Vec<Vec<Event>>> = vec![Vec::new(); connections];
+        for (index, batch) in batches.into_iter().enumerate() {
+            lanes[index % connections].push(batch);
+        }
+        let mut senders = tokio::task::JoinSet::new();
+        for lane in lanes {
+            let mut client = IngestServiceClient::new(channel(&self.server, &self.server_key).unwrap());
+            senders.spawn(async move {
+                for events in lane {
+                    let count = events.len() as u32;
+                    let answer = client.collect(CollectRequest { events }).await.unwrap().into_inner();
+                    assert_eq!(
+                        (answer.accepted, answer.rejections.len()),
+                        (count, 0),
+                        "{:?}",
+                        answer.rejections.first()
+                    );
+                }
+            });
+        }
+        while let Some(sent) = senders.join_next().await {
+            sent.unwrap();
+        }
+    }
+}
+
+/// Whole days, both included.
+pub(crate) fn days(first: &str, last: &str) -> Option<Range> {
+    Some(Range { range: Some(range::Range::Days(DayRange { first: first.to_owned(), last: last.to_owned() })) })
+}
+
+/// Everything of the range with bots, as the references count.
+pub(crate) fn traffic(range: Option<Range>, interval: Interval) -> TrafficRequest {
+    TrafficRequest { range, interval: interval.into(), bots: Bots::Include.into(), ..Default::default() }
+}
+
+pub(crate) fn breakdown(range: Option<Range>, dimension: Dimension, order_by: Metric, limit: u32) -> BreakdownRequest {
+    BreakdownRequest {
+        range,
+        dimension: dimension.into(),
+        bots: Bots::Include.into(),
+        order_by: order_by.into(),
+        limit,
+        ..Default::default()
+    }
+}

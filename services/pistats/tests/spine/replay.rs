@@ -1,0 +1,116 @@
+//! Replay is a repair: it changes nothing that is there, and fills in what is missing.
+
+use crate::harness::{Instance, Site};
+use crate::reports;
+use pistats_proto::aggregate::v1::{ReplayRequest, ReplayResponse};
+use pistats_proto::log::v1::Position;
+use pistats_proto::log::v1::position;
+use pistats_testkit::data::{self, Set};
+
+async fn replay(instance: &Instance, from: position::Position) -> ReplayResponse {
+    let request = ReplayRequest { position: Some(Position { position: Some(from) }), partitions: Vec::new() };
+    let mut progress = instance.aggregate().replay(request).await.unwrap().into_inner();
+    let mut last = ReplayResponse::default();
+    while let Some(step) = progress.message().await.unwrap() {
+        last = step;
+    }
+    assert!(last.done);
+    last
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_from_every_position_with_a_writer_running_changes_no_number() {
+    let Some(path) = data::events(Set::Elastic).unwrap() else { return };
+    let instance = Instance::start().await;
+    let site = instance.site("elastic", "UTC").await;
+    site.import(&path, None).await;
+    instance.settle().await;
+    let before = reports::all(&site, "2015-05-16", "2015-05-21").await;
+
+    let Some(busy) = data::events(Set::Usagov).unwrap() else { return };
+    let other = instance.site("busy", "UTC").await;
+    let writer = tokio::spawn(async move { other.import(&busy, None).await });
+    let an_hour_ago = jiff::Timestamp::now().as_microsecond() - 3_600_000_000;
+    for from in [
+        position::Position::First(true),
+        position::Position::Offset(3),
+        position::Position::AppendedAtUs(an_hour_ago),
+        position::Position::Latest(true),
+    ] {
+        let told = replay(&instance, from).await;
+        assert_eq!(told.repaired, 0, "{from:?}");
+        assert_eq!(told.unchanged, told.events, "{from:?}");
+        if !matches!(from, position::Position::Latest(_)) {
+            assert!(told.events > 0, "{from:?}");
+        }
+        let after = reports::all(&site, "2015-05-16", "2015-05-21").await;
+        reports::assert_same(&after, &before, &format!("after a replay from {from:?}"));
+    }
+    assert_eq!(writer.await.unwrap().refused, 0);
+    instance.stop().await;
+}
+
+/// Statements that take rows away behind the server's back.
+const LOSSES: [(&str, &str); 4] = [
+    ("a tenth of the events", "DELETE FROM event WHERE (visitor + time_us / 1000000) % 10 = 0"),
+    ("every event of some visitors", "DELETE FROM event WHERE visitor % 7 = 0"),
+    ("a third of the sessions", "DELETE FROM session WHERE visitor % 3 = 0"),
+    (
+        "some visitors and all they did",
+        "DELETE FROM event WHERE visitor % 5 = 0; DELETE FROM session WHERE visitor % 5 = 0; DELETE FROM visitor WHERE visitor % 5 = 0",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_behind_its_back_is_filled_in_when_the_checkpoint_is_set_back() {
+    for (loss, statement) in LOSSES {
+        let Some((instance, site, before)) = imported().await else { return };
+        let folder = instance.stop().await;
+        delete(folder.path(), &format!("{statement}; UPDATE checkpoint SET next_offset = 0"));
+        let (instance, site) = reopened(folder, site).await;
+        instance.settle().await;
+        let after = reports::all(&site, "2015-05-16", "2015-05-21").await;
+        reports::assert_same(&after, &before, &format!("{loss} lost, checkpoint set back"));
+        instance.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_behind_its_back_is_filled_in_by_a_replay() {
+    for (loss, statement) in LOSSES {
+        let Some((instance, site, before)) = imported().await else { return };
+        let folder = instance.stop().await;
+        delete(folder.path(), statement);
+        let (instance, site) = reopened(folder, site).await;
+        replay(&instance, position::Position::First(true)).await;
+        let after = reports::all(&site, "2015-05-16", "2015-05-21").await;
+        reports::assert_same(&after, &before, &format!("{loss} lost, replayed"));
+        instance.stop().await;
+    }
+}
+
+async fn imported() -> Option<(Instance, Site, Vec<reports::Answer>)> {
+    let path = data::events(Set::Elastic).unwrap()?;
+    let instance = Instance::start().await;
+    let site = instance.site("elastic", "UTC").await;
+    site.import(&path, None).await;
+    instance.settle().await;
+    let before = reports::all(&site, "2015-05-16", "2015-05-21").await;
+    Some((instance, site, before))
+}
+
+async fn reopened(folder: tempfile::TempDir, site: Site) -> (Instance, Site) {
+    let instance = Instance::start_in(folder, |_| {}).await;
+    let site = Site { server: instance.running.url(), ..site };
+    (instance, site)
+}
+
+/// Deletes rows, and the rollups that would remember them.
+fn delete(folder: &std::path::Path, statements: &str) {
+    let file = folder.join("data/warehouse.duckdb");
+    let connection = duckdb::Connection::open(file).unwrap();
+    connection.execute_batch(statements).unwrap();
+    let hours = "INSERT INTO rollup_dirty SELECT DISTINCT site, bucket // 4, 0 FROM traffic_15m";
+    connection.execute_batch(hours).unwrap();
+    connection.execute_batch("INSERT INTO rollup_dirty SELECT DISTINCT site, bucket // 4, 0 FROM session_15m").unwrap();
+}

@@ -1,0 +1,90 @@
+//! Every report there is, asked of a site: what two sites with the same events must answer alike.
+
+use crate::harness::{Site, breakdown, days, traffic};
+use pistats_proto::query::v1::*;
+
+/// Dimensions that rows are asked for; PROPERTY is asked for the keys that the inputs have.
+const DIMENSIONS: [Dimension; 24] = [
+    Dimension::Url,
+    Dimension::Page,
+    Dimension::Path,
+    Dimension::EntryPage,
+    Dimension::ExitPage,
+    Dimension::Referrer,
+    Dimension::Source,
+    Dimension::Channel,
+    Dimension::UtmSource,
+    Dimension::UtmMedium,
+    Dimension::UtmCampaign,
+    Dimension::UtmTerm,
+    Dimension::UtmContent,
+    Dimension::Country,
+    Dimension::Language,
+    Dimension::Device,
+    Dimension::Screen,
+    Dimension::Browser,
+    Dimension::Os,
+    Dimension::EventName,
+    Dimension::Topic,
+    Dimension::Title,
+    Dimension::Host,
+    Dimension::UserId,
+];
+
+/// An answer, and the question it belongs to.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) question: String,
+    pub(crate) steps: Vec<(i64, Option<Metrics>)>,
+    pub(crate) rows: Vec<(String, Option<Metrics>)>,
+}
+
+/// Asks everything about a range of days. `as_of` is left out: it differs between sites.
+pub(crate) async fn all(site: &Site, first: &str, last: &str) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    let mut queries = site.queries();
+    for bots in [Bots::Include, Bots::Exclude, Bots::Only] {
+        for interval in [Interval::Unspecified, Interval::Hour, Interval::Day, Interval::Week, Interval::Month] {
+            let request = TrafficRequest { bots: bots.into(), ..traffic(days(first, last), interval) };
+            let answer = queries.traffic(request).await.unwrap().into_inner();
+            let steps = answer.steps.into_iter().map(|step| (step.from_us, step.metrics));
+            answers.push(Answer {
+                question: format!("traffic {interval:?} {bots:?}"),
+                steps: steps.chain([(0, answer.total)]).collect(),
+                rows: Vec::new(),
+            });
+        }
+    }
+    for dimension in DIMENSIONS {
+        let request = breakdown(days(first, last), dimension, Metric::Sessions, 10_000);
+        answers.push(rows(&mut queries, format!("{dimension:?}"), request).await);
+    }
+    let mut request = breakdown(days(first, last), Dimension::Property, Metric::Visitors, 1_000);
+    request.property = "status".to_owned();
+    answers.push(rows(&mut queries, "property status".to_owned(), request).await);
+    let mut request = breakdown(days(first, last), Dimension::EntryPage, Metric::Visitors, 1_000);
+    request.filters = vec![Filter {
+        dimension: Dimension::Country.into(),
+        operator: Operator::IsNot.into(),
+        values: vec!["US".to_owned()],
+        ..Default::default()
+    }];
+    answers.push(rows(&mut queries, "entry pages of visitors from abroad".to_owned(), request).await);
+    answers
+}
+
+async fn rows(queries: &mut crate::harness::Queries, question: String, request: BreakdownRequest) -> Answer {
+    let answer = queries.breakdown(request).await.unwrap().into_inner();
+    let rows = answer.rows.into_iter().map(|row| (row.value, row.metrics)).collect();
+    Answer { question, steps: Vec::new(), rows }
+}
+
+/// Compares question by question, so that a difference is readable.
+pub(crate) fn assert_same(found: &[Answer], expected: &[Answer], what: &str) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        let steps = found.steps.iter().zip(&expected.steps).find(|(a, b)| a != b);
+        let rows = found.rows.iter().zip(&expected.rows).find(|(a, b)| a != b);
+        assert!(found == expected, "{what}: {} differs: {steps:?} {rows:?}", expected.question);
+    }
+}
