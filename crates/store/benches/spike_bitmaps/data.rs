@@ -42,10 +42,12 @@ struct Names {
     referrers: Vec<(String, String)>,
 }
 
+type Stored = Session<Arc<str>>;
+
 struct Visit {
     number: u64,
     visitor: u64,
-    session: Option<Session<Arc<str>>>,
+    session: Option<Stored>,
 }
 
 pub(crate) struct Traffic {
@@ -94,7 +96,7 @@ impl Traffic {
         let mut commit = Commit::default();
         let mut columns = EventColumns::default();
         // Which visits had a stored session before this commit, and what it was.
-        let mut touched: HashMap<u64, (VisitorNo, Option<Session<Arc<str>>>)> = HashMap::new();
+        let mut touched: HashMap<u64, (VisitorNo, Option<Stored>)> = HashMap::new();
         for _ in 0..events {
             self.now += self.step.max(1);
             self.number += 1;
@@ -118,7 +120,7 @@ impl Traffic {
         }
         for visit in self.active.iter().chain(&self.ended) {
             if let (Some((no, before)), Some(now)) = (touched.get(&visit.number), &visit.session) {
-                let version = |session: &Session<Arc<str>>, sign| SessionVersion {
+                let version = |session: &Stored, sign| SessionVersion {
                     site: SITE,
                     visitor: *no,
                     day: day(session.first.0.0),

@@ -12,7 +12,9 @@ const SESSIONS: &str = include_str!("sql/fold_sessions.sql");
 const VISITORS: &str = include_str!("sql/fold_visitors.sql");
 
 /// Fewer retractions than this are left alone: reading over them costs less than folding.
-const WORTHWHILE: i64 = 20_000;
+const LEAST: u64 = 20_000;
+/// And so is less than this part of the table, since a fold reads all of it: one row in twenty.
+const PART: u64 = 20;
 
 /// How many rows a fold deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,29 +24,21 @@ pub struct Folded {
 }
 
 pub(super) fn fold(conn: &Connection) -> Result<Folded, Error> {
-    fold_above(conn, WORTHWHILE)
-}
-
-/// Folds each table that holds more retractions than `least`.
-pub(super) fn fold_above(conn: &Connection, least: i64) -> Result<Folded, Error> {
     Ok(Folded {
-        session_rows: fold_table(conn, "session", SESSIONS, least)?,
-        visitor_rows: fold_table(conn, "visitor", VISITORS, least)?,
+        session_rows: fold_table(conn, "session", SESSIONS)?,
+        visitor_rows: fold_table(conn, "visitor", VISITORS)?,
     })
 }
 
-fn fold_table(conn: &Connection, table: &str, fold: &str, least: i64) -> Result<u64, Error> {
+fn fold_table(conn: &Connection, table: &str, fold: &str) -> Result<u64, Error> {
     transaction(conn, |conn| {
-        let retracted: i64 = conn
-            .prepare_cached(&format!("SELECT count(*) FROM {table} WHERE sign = -1"))
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        let (rows, retracted): (u64, u64) = conn
+            .prepare_cached(&format!("SELECT count(*), count(*) FILTER (WHERE sign = -1) FROM {table}"))
+            .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
             .map_err(engine)?;
-        if retracted <= least {
+        if retracted < LEAST.max(rows / PART) {
             return Ok(0);
         }
-        conn.prepare_cached(fold)
-            .and_then(|mut statement| statement.execute([]))
-            .map(|rows| rows as u64)
-            .map_err(engine)
+        conn.prepare_cached(fold).and_then(|mut s| s.execute([])).map(|rows| rows as u64).map_err(engine)
     })
 }

@@ -12,7 +12,8 @@
 //! DuckDB gives snapshot isolation: the maintenance deletes and rewrites rows that nobody else touches (rollups, marks,
 //! pairs of signed rows), the writer only appends beside it, so the two never conflict.
 //!
-//! Not responsible for when to refresh or fold: the caller has the clock.
+//! Not responsible for when to refresh: the caller has the clock. A refresh that leaves nothing dirty folds signed rows
+//! next, where that is worth it.
 
 mod append;
 mod cells;
@@ -63,7 +64,7 @@ impl DuckStore {
         Ok(DuckStore { writer, maintenance, readers, lookups, _claim: claim })
     }
 
-    /// Folds pairs of signed rows that cancel out, where that is worth it. No sum changes.
+    /// Folds pairs of signed rows that cancel out, where that is worth it (a refresh does so too). No sum changes.
     pub async fn fold(&self) -> Result<Folded, Error> {
         self.maintenance.run(fold::fold).await
     }
@@ -100,7 +101,14 @@ impl Store for DuckStore {
     }
 
     async fn refresh(&self, most: usize) -> Result<Refreshed, Error> {
-        self.maintenance.run(move |conn| refresh::refresh(conn, most)).await
+        let work = move |conn: &duckdb::Connection| {
+            let refreshed = refresh::refresh(conn, most)?;
+            if refreshed.left == 0 {
+                fold::fold(conn)?;
+            }
+            Ok(refreshed)
+        };
+        self.maintenance.run(work).await
     }
 
     fn lookup(&self) -> &dyn Lookup {

@@ -62,6 +62,8 @@ fn settings(config: &DuckConfig) -> Result<Config, Error> {
         ("memory_limit", format!("{}MB", config.memory_limit_mb)),
         ("threads", config.threads.max(1).to_string()),
         ("checkpoint_threshold", format!("{}MB", config.checkpoint_threshold_mb)),
+        // The newest format of the pinned version: by default new files are written for readers of version 1.0.
+        ("storage_compatibility_version", "v1.5.0".to_owned()),
         // Nothing is fetched from the net, and SQL reaches no file but the database.
         ("autoinstall_known_extensions", "false".to_owned()),
         ("autoload_known_extensions", "false".to_owned()),

@@ -1,9 +1,9 @@
 //! Reads: a queue, a few threads with a connection each, and an interrupt for reads that nobody waits for any more.
 
-use super::worker::{join, run_job, spawn, transaction};
+use super::worker::{QUEUE, join, run_job, spawn, submit, transaction};
 use super::{cells, writer};
 use crate::{Answer, Error, Statement};
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Sender, bounded};
 use duckdb::{Connection, InterruptHandle};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn start(count: usize, connect: impl Fn() -> Result<Connection, Error>) -> Result<Readers, Error> {
         #[allow(clippy::disallowed_methods, reason = "a caller waits for its job: no more jobs than calls under way")]
-        let (jobs, queue) = unbounded::<Job>();
+        let (jobs, queue) = bounded::<Job>(QUEUE);
         let mut readers = Readers { jobs: Some(jobs), threads: Vec::new() };
         for number in 0..count {
             let (queue, conn) = (queue.clone(), connect()?);
@@ -89,7 +89,7 @@ impl Readers {
         let ticket = Arc::new(Ticket::default());
         let _wanted = Wanted(ticket.clone());
         let job = Job { statements, ticket, reply };
-        self.jobs.as_ref().ok_or(Error::Closed)?.send(job).map_err(|_| Error::Closed)?;
+        submit(self.jobs.as_ref(), job)?;
         answer.await.map_err(|_| Error::Engine("a read panicked".to_owned()))?
     }
 }

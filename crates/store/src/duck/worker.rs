@@ -5,13 +5,16 @@
 
 use super::failure::engine;
 use crate::Error;
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Sender, TrySendError, bounded};
 use duckdb::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
+
+/// Calls that may wait for a thread: far more than ever wait in health, few enough to hold.
+pub(super) const QUEUE: usize = 1_024;
 
 pub(super) struct Worker {
     jobs: Option<Sender<Job>>,
@@ -21,7 +24,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn start(name: &str, conn: Connection) -> Result<Worker, Error> {
         #[allow(clippy::disallowed_methods, reason = "a caller waits for its job: no more jobs than calls under way")]
-        let (jobs, queue) = unbounded::<Job>();
+        let (jobs, queue) = bounded::<Job>(QUEUE);
         let thread = spawn(name, move || {
             for job in queue {
                 run_job(&conn, job);
@@ -40,7 +43,7 @@ impl Worker {
             // Nobody waits any more: the effect stands all the same.
             let _ = reply.send(job(conn));
         });
-        self.jobs.as_ref().ok_or(Error::Closed)?.send(job).map_err(|_| Error::Closed)?;
+        submit(self.jobs.as_ref(), job)?;
         answer.await.map_err(|_| Error::Engine("a job of the warehouse panicked".to_owned()))?
     }
 }
@@ -50,6 +53,14 @@ impl Drop for Worker {
         self.jobs.take();
         join(self.thread.take());
     }
+}
+
+/// Queues a job without waiting; a full queue is an error that a later try may not meet.
+pub(super) fn submit<T>(queue: Option<&Sender<T>>, job: T) -> Result<(), Error> {
+    queue.ok_or(Error::Closed)?.try_send(job).map_err(|error| match error {
+        TrySendError::Full(_) => Error::Engine(format!("{QUEUE} calls wait already")),
+        TrySendError::Disconnected(_) => Error::Closed,
+    })
 }
 
 /// Starts a named thread.
