@@ -98,6 +98,18 @@ async fn a_read_dropped_in_the_queue_never_runs_and_harms_no_other() {
     assert_eq!(second.expect("an answer"), 2);
 }
 
+/// 20 million groups do not fit; the engine must find a place beside its file, though no other file is open to SQL.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_larger_than_the_memory_limit_goes_to_disk_and_answers() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = DuckConfig { memory_limit_mb: 100, ..DuckConfig::file(dir.path().join("w.duckdb")) };
+    let store = DuckStore::open(config).expect("a warehouse");
+    let sql = "SELECT count(*) FROM (SELECT range AS n, count(*) FROM range(20000000) GROUP BY n HAVING count(*) = 1)";
+    assert_eq!(sample::number(&store, sql).await.expect("an answer"), 20_000_000);
+    let closed = sample::ask(&store, "SELECT * FROM read_csv('Cargo.toml')", vec![]).await;
+    assert!(closed.is_err(), "SQL reaches no file but the database");
+}
+
 /// Sums over signs, by everything a report groups by.
 const SUMS: &str = "SELECT site, visitor, day, entry_page, exit_page, sum(sign), sum(sign * events), sum(sign * page_views), \
                     sum(sign * (last_us - first_us)) FROM session GROUP BY ALL HAVING sum(sign) <> 0 ORDER BY ALL";

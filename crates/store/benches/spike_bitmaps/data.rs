@@ -164,11 +164,10 @@ impl Traffic {
         let no = VisitorNo::new(PartitionId(partition as u16), self.ordinals[partition]);
         self.ordinals[partition] += 1;
         self.seen.insert(visitor, no);
-        let key = u128::from(Dice::new(visitor + 1).number()) << 64 | u128::from(visitor);
         commit.visitors.push(VisitorVersion {
             site: SITE,
             visitor: no,
-            key: VisitorKey(key),
+            key: key(visitor),
             first_seen: Micros(self.now),
             first_day: day(self.now),
             sign: Sign::Add,
@@ -224,4 +223,9 @@ impl Traffic {
 
 pub(crate) fn day(us: i64) -> Day {
     Day(us.div_euclid(Micros::DAY) as i32)
+}
+
+/// The key of a made-up visitor: as random as a keyed hash.
+pub(crate) fn key(visitor: u64) -> VisitorKey {
+    VisitorKey(u128::from(Dice::new(visitor + 1).number()) << 64 | u128::from(visitor))
 }

@@ -1,7 +1,7 @@
 //! The spike of docs/adr/0006: at N million events, 20 commits a second, which way to keep visitor bitmaps is cheaper?
 //!
 //! ```text
-//!   cargo bench -p pistats-store --bench spike_bitmaps -- [--events 1000000] [--seconds 10] [--ways none,a,b]
+//!   cargo bench -p pistats-store --bench spike_bitmaps -- [--events 1000000] [--seconds 10] [--ways none,a,b] [--threads 0]
 //! ```
 //!
 //! Each way gets a warehouse of its own. First the import (commits of 50,000), then the live part: 20 commits a second of
@@ -13,8 +13,8 @@ mod data;
 use bitmaps::Bitmaps;
 use data::{DAYS, Traffic};
 use pistats_core::report::AsOf;
-use pistats_core::{Offset, PartitionId};
-use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Error, Progress, Statement, Store};
+use pistats_core::{Micros, Offset, PartitionId};
+use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Error, Progress, SessionsOf, Statement, Store};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,16 +37,19 @@ enum Way {
 struct Plan {
     events: usize,
     seconds: u64,
+    threads: usize,
     ways: Vec<Way>,
 }
 
 fn plan() -> Plan {
-    let mut plan = Plan { events: 1_000_000, seconds: 10, ways: vec![Way::None, Way::Deltas, Way::Rebuild] };
+    let mut plan =
+        Plan { events: 1_000_000, seconds: 10, threads: 0, ways: vec![Way::None, Way::Deltas, Way::Rebuild] };
     let words: Vec<String> = std::env::args().collect();
     for pair in words.windows(2) {
         match pair[0].as_str() {
             "--events" => plan.events = pair[1].parse().unwrap_or(plan.events),
             "--seconds" => plan.seconds = pair[1].parse().unwrap_or(plan.seconds),
+            "--threads" => plan.threads = pair[1].parse().unwrap_or(plan.threads),
             "--ways" => {
                 let way = |name: &str| match name {
                     "a" => Way::Deltas,
@@ -79,7 +82,7 @@ async fn main() -> Result<(), Error> {
 async fn run(way: Way, plan: &Plan) -> Result<(), Error> {
     let dir = tempfile::tempdir().map_err(|error| Error::Open(error.to_string()))?;
     let path = dir.path().join("spike.duckdb");
-    let store = Arc::new(DuckStore::open(DuckConfig::file(&path))?);
+    let store = Arc::new(DuckStore::open(DuckConfig { threads: plan.threads, ..DuckConfig::file(&path) })?);
     let also = |conn: &duckdb::Connection| conn.execute_batch(bitmaps::TABLE);
     store.commit_with(Commit::default(), also).await?;
     let mut traffic = Traffic::new(plan.events as u64);
@@ -93,6 +96,10 @@ async fn run(way: Way, plan: &Plan) -> Result<(), Error> {
         memory()
     );
     tables(&store).await?;
+
+    if way == Way::None {
+        lookups(&store, &traffic)?;
+    }
 
     let before = megabytes(&path);
     let stop = Arc::new(AtomicBool::new(false));
@@ -130,16 +137,19 @@ async fn import(
     record: &mut u64,
 ) -> Result<(), Error> {
     let (mut spent, mut done, mut rows) = (Duration::ZERO, 0, 0);
+    let mut burnt = Duration::ZERO;
     while done < plan.events {
         let rows_in = traffic.commit(IMPORT_COMMIT.min(plan.events - done));
         done += rows_in.events.len();
-        let started = Instant::now();
+        let (started, cpu_before) = (Instant::now(), cpu());
         rows += commit(store, way, rows_in, record).await?;
         spent += started.elapsed();
+        burnt += cpu() - cpu_before;
     }
     println!(
-        "   import: {:.0} events/s in commits of {IMPORT_COMMIT}, {rows} bitmap rows",
-        done as f64 / spent.as_secs_f64()
+        "   import: {:.0} events/s and {:.0} a second of CPU, in commits of {IMPORT_COMMIT}, {rows} bitmap rows",
+        done as f64 / spent.as_secs_f64(),
+        done as f64 / burnt.as_secs_f64()
     );
     let started = Instant::now();
     while store.refresh(500).await?.left > 0 {}
@@ -302,16 +312,46 @@ async fn tables(store: &DuckStore) -> Result<(), Error> {
     Ok(())
 }
 
+/// What the fold asks before a commit, for the newest events.
+fn lookups(store: &DuckStore, traffic: &Traffic) -> Result<(), Error> {
+    let lookup = store.lookup();
+    let partition = PartitionId(3);
+    for count in [1, 1_000, 50_000] {
+        let keys: Vec<_> = (0..count).map(|number| data::key(number * 8 + 3)).collect();
+        let started = Instant::now();
+        let known = lookup.visitors(data::SITE, partition, &keys)?;
+        println!("   lookup of {count} visitors: {:.1?}, {} known", started.elapsed(), known.len());
+        let since = Micros(traffic.now - Micros::HOUR);
+        let asked: Vec<_> =
+            known.iter().map(|known| SessionsOf { site: data::SITE, visitor: known.visitor, since }).collect();
+        let started = Instant::now();
+        let found = lookup.sessions(&asked)?;
+        println!("   lookup of the last hour's sessions of these: {:.1?}, {} found", started.elapsed(), found.len());
+    }
+    for hours in [1, 24] {
+        let (from, to) = ((traffic.now - hours * Micros::HOUR) as u64 / 1_000, traffic.now as u64 / 1_000);
+        let started = Instant::now();
+        let ids = lookup.ids(data::SITE, from, to)?;
+        println!("   lookup of the ids of {hours} h: {:.1?}, {} found", started.elapsed(), ids.len());
+    }
+    let started = Instant::now();
+    lookup.next_ordinal(data::SITE, partition)?;
+    println!("   next ordinal: {:.1?}", started.elapsed());
+    Ok(())
+}
+
 /// What the smallest commit costs when nothing else runs.
 async fn one_by_one(store: &DuckStore, traffic: &mut Traffic, record: &mut u64) -> Result<(), Error> {
     let mut waits = Vec::new();
+    let cpu_before = cpu();
     for _ in 0..200 {
         let rows = traffic.commit(1);
         let started = Instant::now();
         commit(store, Way::None, rows, record).await?;
         waits.push(started.elapsed());
     }
-    println!("   commits of one event: {}", spread(&mut waits));
+    let each = (cpu() - cpu_before) / 200;
+    println!("   commits of one event: {each:.1?} of CPU, {}", spread(&mut waits));
     Ok(())
 }
 
@@ -340,6 +380,15 @@ fn memory() -> String {
         line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) / 1_000
     };
     format!("{} MB resident, {} MB at most", of("VmRSS:"), of("VmHWM:"))
+}
+
+/// Time that all threads of this process have run, in hundredths of a second: on a shared machine it tells more than the clock.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // After the name in brackets: fields 14 and 15 of proc(5), user and system time.
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = after.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 fn load() -> String {

@@ -8,7 +8,8 @@ pub struct DuckConfig {
     pub path: Option<PathBuf>,
     /// DuckDB's own bound for its buffers. The process takes more: the log's, the fold's and the allocator's.
     pub memory_limit_mb: u64,
-    /// Threads that one statement may use.
+    /// Threads that one statement may use; 0 is half of the machine's, at least one. A caller spins while the engine's own
+    /// threads work for it: on two busy cores a second thread costs an import half as much CPU again (docs/adr/0004).
     pub threads: usize,
     /// Reads that run at the same time; more wait.
     pub readers: usize,
@@ -23,8 +24,8 @@ impl Default for DuckConfig {
     fn default() -> DuckConfig {
         DuckConfig {
             path: None,
-            memory_limit_mb: 768,
-            threads: 2,
+            memory_limit_mb: 512,
+            threads: 0,
             readers: 4,
             lookups: 2,
             checkpoint_threshold_mb: 256,
@@ -33,6 +34,13 @@ impl Default for DuckConfig {
 }
 
 impl DuckConfig {
+    pub(super) fn threads(&self) -> usize {
+        match self.threads {
+            0 => (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1),
+            threads => threads,
+        }
+    }
+
     /// The defaults, in memory: for tests.
     pub fn memory() -> DuckConfig {
         DuckConfig::default()

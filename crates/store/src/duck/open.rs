@@ -60,7 +60,7 @@ pub(super) fn another(first: &Connection) -> Result<Connection, Error> {
 fn settings(config: &DuckConfig) -> Result<Config, Error> {
     let settings = [
         ("memory_limit", format!("{}MB", config.memory_limit_mb)),
-        ("threads", config.threads.max(1).to_string()),
+        ("threads", config.threads().to_string()),
         ("checkpoint_threshold", format!("{}MB", config.checkpoint_threshold_mb)),
         // The newest format of the pinned version: by default new files are written for readers of version 1.0.
         ("storage_compatibility_version", "v1.5.0".to_owned()),

@@ -70,7 +70,6 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn start(count: usize, connect: impl Fn() -> Result<Connection, Error>) -> Result<Readers, Error> {
-        #[allow(clippy::disallowed_methods, reason = "a caller waits for its job: no more jobs than calls under way")]
         let (jobs, queue) = bounded::<Job>(QUEUE);
         let mut readers = Readers { jobs: Some(jobs), threads: Vec::new() };
         for number in 0..count {

@@ -23,7 +23,6 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn start(name: &str, conn: Connection) -> Result<Worker, Error> {
-        #[allow(clippy::disallowed_methods, reason = "a caller waits for its job: no more jobs than calls under way")]
         let (jobs, queue) = bounded::<Job>(QUEUE);
         let thread = spawn(name, move || {
             for job in queue {
