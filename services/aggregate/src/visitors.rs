@@ -10,6 +10,7 @@
 
 use crate::window::Window;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use pistats_core::session::{self, GAP_US};
 use pistats_core::{Micros, Session, SiteId, VisitorKey, VisitorNo};
 use std::hash::{BuildHasher, Hasher};
@@ -74,10 +75,19 @@ impl Visitor {
             self.change = window.open_change(self.site, self.no, key, stored);
             self.window = window.number;
         }
-        let at = run.first.0;
-        let (index, replaced) = session::insert(&mut self.sessions, run);
-        self.first_seen = self.first_seen.min(at);
-        window.change(self.change, self.first_seen, replaced, self.sessions[index].clone());
+        self.first_seen = self.first_seen.min(run.first.0);
+        match self.sessions.last_mut() {
+            // Nearly every event goes on where the visitor's last session stands: no need to search.
+            Some(last) if last.first < run.first && last.joins(&run) => {
+                let now = last.clone().join(run);
+                let old = std::mem::replace(last, now.clone());
+                window.change(self.change, self.first_seen, [old], now);
+            }
+            _ => {
+                let (index, replaced) = session::insert(&mut self.sessions, run);
+                window.change(self.change, self.first_seen, replaced, self.sessions[index].clone());
+            }
+        }
     }
 
     fn is_pinned(&self, committed: u64) -> bool {
@@ -152,14 +162,16 @@ impl Visitors {
 
     /// The entry of a key, if it is in memory.
     pub(crate) fn get(&mut self, key: VisitorKey, committed: u64) -> Option<&mut Visitor> {
-        if !self.young.contains_key(&key) {
-            let mut visitor = self.old.remove(&key)?;
-            if !visitor.is_pinned(committed) {
-                visitor.prune();
+        match self.young.entry(key) {
+            Entry::Occupied(held) => Some(held.into_mut()),
+            Entry::Vacant(free) => {
+                let mut visitor = self.old.remove(&key)?;
+                if !visitor.is_pinned(committed) {
+                    visitor.prune();
+                }
+                Some(free.insert(visitor))
             }
-            self.young.insert(key, visitor);
         }
-        self.young.get_mut(&key)
     }
 
     pub(crate) fn insert(&mut self, key: VisitorKey, visitor: Visitor) {

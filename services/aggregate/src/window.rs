@@ -69,7 +69,13 @@ impl Window {
     }
 
     /// Notes that a session now stands in place of others.
-    pub(crate) fn change(&mut self, place: usize, first_seen: Micros, replaced: Vec<Run>, now: Run) {
+    pub(crate) fn change(
+        &mut self,
+        place: usize,
+        first_seen: Micros,
+        replaced: impl IntoIterator<Item = Run>,
+        now: Run,
+    ) {
         let change = &mut self.changes[place];
         change.first_seen = first_seen;
         for old in replaced {

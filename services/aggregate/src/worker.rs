@@ -15,8 +15,8 @@ use crate::gate::Stopped;
 use crate::ids::Pins;
 use crate::inbox::Work;
 use crate::live::Touch;
-use crate::visitors::{Visitor, Visitors};
-use hashbrown::HashMap;
+use crate::visitors::{AlreadyHashed, Visitor, Visitors};
+use hashbrown::{HashMap, HashSet};
 use pistats_core::{Offset, PartitionId, SiteId, VisitorKey, VisitorNo, ids};
 use pistats_eventlog::Record;
 use pistats_store::{Error, Lookup, SessionsOf};
@@ -94,8 +94,7 @@ impl Worker {
         }
         let committed = self.epoch.gate.committed(self.partition);
         self.visitors.turn(committed);
-        self.know_visitors(&batch, committed)?;
-        self.know_sessions(&batch, committed)?;
+        self.know(&batch, committed)?;
         for arrived in batch {
             self.fold_record(arrived, &pins, committed)?;
         }
@@ -113,21 +112,38 @@ impl Worker {
         Ok(())
     }
 
-    /// Brings every visitor of a batch into memory; new ones get their numbers in order of appearance.
-    fn know_visitors(&mut self, batch: &[Arrived<'_>], committed: u64) -> Result<(), Halt> {
-        let mut unknown: Vec<(SiteId, Vec<VisitorKey>)> = Vec::new();
+    /// Brings every visitor of a batch into memory, with the sessions around every event.
+    fn know(&mut self, batch: &[Arrived<'_>], committed: u64) -> Result<(), Halt> {
+        let mut unknown: Vec<(SiteId, &Arrival<'_>)> = Vec::new();
+        let mut lacking: HashMap<VisitorKey, SessionsOf> = HashMap::new();
         for (site, arrival) in events(batch) {
-            if self.visitors.get(arrival.key, committed).is_some() {
-                continue;
-            }
-            match unknown.iter_mut().find(|(of, _)| *of == site) {
-                Some((_, keys)) => keys.push(arrival.key),
-                None => unknown.push((site, vec![arrival.key])),
+            match self.visitors.get(arrival.key, committed) {
+                Some(visitor) => note_lack(&mut lacking, visitor, arrival),
+                None => unknown.push((site, arrival)),
             }
         }
-        for (site, mut keys) in unknown {
-            let mut seen = hashbrown::HashSet::new();
-            keys.retain(|key| seen.insert(*key));
+        if !unknown.is_empty() {
+            self.know_visitors(&unknown, committed)?;
+            for (_, arrival) in unknown {
+                if let Some(visitor) = self.visitors.get(arrival.key, committed) {
+                    note_lack(&mut lacking, visitor, arrival);
+                }
+            }
+        }
+        if lacking.is_empty() { Ok(()) } else { self.know_sessions(lacking, committed) }
+    }
+
+    /// Brings visitors into memory; new ones get their numbers in order of appearance.
+    fn know_visitors(&mut self, unknown: &[(SiteId, &Arrival<'_>)], committed: u64) -> Result<(), Halt> {
+        let mut keys_of: Vec<(SiteId, Vec<VisitorKey>)> = Vec::new();
+        let mut seen: HashSet<VisitorKey, AlreadyHashed> = HashSet::default();
+        for (site, arrival) in unknown.iter().filter(|(_, arrival)| seen.insert(arrival.key)) {
+            match keys_of.iter_mut().find(|(of, _)| of == site) {
+                Some((_, keys)) => keys.push(arrival.key),
+                None => keys_of.push((*site, vec![arrival.key])),
+            }
+        }
+        for (site, keys) in keys_of {
             // Where no visitor was ever numbered there is none to look up.
             if self.next_ordinal(site)? > 0 {
                 for found in self.lookup().visitors(site, self.partition, &keys)? {
@@ -144,20 +160,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Brings the sessions around every event of a batch into memory.
-    fn know_sessions(&mut self, batch: &[Arrived<'_>], committed: u64) -> Result<(), Halt> {
-        let mut lacking: HashMap<VisitorKey, SessionsOf> = HashMap::new();
-        for (site, arrival) in events(batch) {
-            let Some(visitor) = self.visitors.get(arrival.key, committed) else { continue };
-            if let Some(since) = visitor.lacks(arrival.time) {
-                let asked = SessionsOf { site, visitor: visitor.no, since };
-                let asked = lacking.entry(arrival.key).or_insert(asked);
-                asked.since = asked.since.min(since);
-            }
-        }
-        if lacking.is_empty() {
-            return Ok(());
-        }
+    /// Brings stored sessions into memory.
+    fn know_sessions(&mut self, lacking: HashMap<VisitorKey, SessionsOf>, committed: u64) -> Result<(), Halt> {
         let asked: Vec<SessionsOf> = lacking.values().copied().collect();
         let mut found: HashMap<(SiteId, VisitorNo), Vec<_>> = HashMap::new();
         for stored in self.lookup().sessions(&asked)? {
@@ -220,6 +224,15 @@ impl Worker {
         let next = self.lookup().next_ordinal(site, self.partition)?;
         self.next_ordinals.insert(site, next);
         Ok(next)
+    }
+}
+
+/// Notes from when on a visitor's sessions must be known to fold an event.
+fn note_lack(lacking: &mut HashMap<VisitorKey, SessionsOf>, visitor: &Visitor, arrival: &Arrival<'_>) {
+    if let Some(since) = visitor.lacks(arrival.time) {
+        let asked = SessionsOf { site: visitor.site, visitor: visitor.no, since };
+        let asked = lacking.entry(arrival.key).or_insert(asked);
+        asked.since = asked.since.min(since);
     }
 }
 

@@ -1,0 +1,120 @@
+//! How many events a second are folded and committed: a million made-up events from a log in memory into DuckDB.
+//!
+//! `cargo run --release -p pistats-aggregate --example fold_rate -- [EVENTS] [VISITORS] [EVENTS_A_RECORD] [FILE]`
+//!
+//! Without FILE the warehouse is in memory. Prints the time from the first fold to the last commit.
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use pistats_aggregate::{Aggregator, Config, Parts};
+use pistats_core::{Directory, EventId, Micros, PartitionId, Site, SiteId, Zone};
+use pistats_eventlog::{Append, EventLog, MemoryLog};
+use pistats_proto::record::v1::{LoggedEvent, PackedRecord};
+use pistats_store::{DuckConfig, DuckStore, Statement, Store};
+use prost::Message;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The allocator of the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const SITE: SiteId = SiteId(1);
+
+/// 2024-05-01T00:00:00Z.
+const START_US: i64 = 1_714_521_600_000_000;
+
+fn event(rng: &mut StdRng, at_us: i64, visitors: u64) -> LoggedEvent {
+    let visitor = rng.random_range(0..visitors);
+    let page = (rng.random::<f64>().powi(3) * 2_000.0) as u32;
+    let id = EventId::from_parts(at_us as u64 / 1_000, rng.random());
+    LoggedEvent {
+        id: id.0.to_vec().into(),
+        time_us: at_us,
+        visitor_id: format!("{visitor:032x}"),
+        url: format!("https://shop.example.com/articles/2024/{page}/a-page-of-some-length?utm_source=mail"),
+        referrer: format!("https://www.example-{}.com/search", page % 50),
+        title: format!("A page of some length, number {page}"),
+        language: "en-US".into(),
+        time_zone: "Europe/Berlin".into(),
+        screen_width: 1920,
+        screen_height: 1080,
+        user_agent: format!(
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36",
+            100 + page % 30
+        ),
+        ..LoggedEvent::default()
+    }
+}
+
+fn records(events: usize, visitors: u64, record_events: usize) -> Vec<Append> {
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut open: BTreeMap<PartitionId, Vec<LoggedEvent>> = BTreeMap::new();
+    let mut records = Vec::new();
+    let mut close = |partition, events: Vec<LoggedEvent>| {
+        let count = events.len() as u32;
+        let packed = PackedRecord { site: SITE.0, received_us: START_US, events, ..PackedRecord::default() };
+        records.push(Append { partition, count, payload: Bytes::from(packed.encode_to_vec()) });
+    };
+    for number in 0..events {
+        // A thousand events a second of event time.
+        let event = event(&mut rng, START_US + number as i64 * 1_000, visitors);
+        let partition = PartitionId::of(SITE, event.visitor_id.as_bytes());
+        let events = open.entry(partition).or_default();
+        events.push(event);
+        if events.len() == record_events {
+            close(partition, std::mem::take(events));
+        }
+    }
+    for (partition, events) in open {
+        close(partition, events);
+    }
+    records
+}
+
+/// Processor time of this process, user and system: on a shared machine the clock on the wall says little.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<f64> =
+        stat.rsplit(')').next().unwrap_or("").split_whitespace().filter_map(|f| f.parse().ok()).collect();
+    // proc(5): utime and stime are fields 14 and 15, in ticks of 1/100 s; the state letter is not among these numbers.
+    (fields.get(10).unwrap_or(&0.0) + fields.get(11).unwrap_or(&0.0)) / 100.0
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize, default: usize| given.get(at).map_or(Ok(default), |text| text.parse::<usize>());
+    let (events, visitors, record_events) = (number(0, 1_000_000)?, number(1, 100_000)?, number(2, 100)?);
+    let config = given.get(3).map_or_else(DuckConfig::memory, DuckConfig::file);
+
+    let site = Site { id: SITE, name: "shop.example".into(), zone: Zone::named("Europe/Berlin")?, created: Micros(0) };
+    let directory = Arc::new(ArcSwap::from_pointee(Directory::new([site], [])));
+    let store: Arc<dyn Store> = Arc::new(DuckStore::open(config)?);
+    let log = Arc::new(MemoryLog::default());
+    let records = records(events, visitors as u64, record_events);
+    let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
+    log.append(records).await?;
+    println!("{events} events of {} bytes, {visitors} visitors, records of {record_events}", bytes / events);
+
+    let (started, cpu) = (Instant::now(), cpu_seconds());
+    let parts = Parts::new(Config { trim_every_ms: 0, ..Config::default() }, log, store.clone(), directory, [7; 32]);
+    let handle = Aggregator::start(parts);
+    handle.caught_up().await?;
+    let (took, cpu) = (started.elapsed(), cpu_seconds() - cpu);
+    let commits = *handle.commits().borrow();
+    println!(
+        "{:.2} s: {:.0} events/s, {commits} commits; {cpu:.2} s of processor time: {:.0} events/s a core",
+        took.as_secs_f64(),
+        events as f64 / took.as_secs_f64(),
+        events as f64 / cpu
+    );
+    handle.shutdown().await;
+
+    let count = Statement { sql: "SELECT count(*), count(DISTINCT visitor) FROM event".into(), values: Vec::new() };
+    println!("stored: {:?}", store.read(vec![count]).await?.results[0].rows);
+    Ok(())
+}
