@@ -13,6 +13,7 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod credentials;
+pub mod demo;
 pub mod import;
 pub mod serve;
 mod table;
