@@ -70,16 +70,18 @@ impl Bitmaps {
     }
 }
 
-/// Way a: merges the rows of every key that has more than 16. Returns how many rows went away.
-pub(crate) fn compact(conn: &Connection) -> duckdb::Result<usize> {
+/// The keys with more than 16 rows, of days from $1 on.
+const CROWDED: &str = "day >= $1 AND (log_partition, day, dimension, value) IN \
+    (SELECT (log_partition, day, dimension, value) FROM visitor_bitmap WHERE day >= $1 GROUP BY ALL HAVING count(*) > 16)";
+
+/// Way a: merges the rows of crowded keys, of days from `since` on. Returns how many rows went away.
+pub(crate) fn compact(conn: &Connection, since: i32) -> duckdb::Result<usize> {
     let mut merged = Bitmaps::default();
     let mut gone = 0;
     {
-        let mut statement = conn.prepare(
-            "SELECT log_partition, day, dimension, value, bitmap FROM visitor_bitmap WHERE (log_partition, day, dimension, value) IN \
-             (SELECT (log_partition, day, dimension, value) FROM visitor_bitmap GROUP BY ALL HAVING count(*) > 16)",
-        )?;
-        let mut rows = statement.query([])?;
+        let columns = "log_partition, day, dimension, value, bitmap";
+        let mut statement = conn.prepare(&format!("SELECT {columns} FROM visitor_bitmap WHERE {CROWDED}"))?;
+        let mut rows = statement.query(params![since])?;
         while let Some(row) = rows.next()? {
             let (dimension, bytes): (String, Vec<u8>) = (row.get(2)?, row.get(4)?);
             let at = DIMENSIONS.iter().position(|name| *name == dimension).unwrap_or(0);
@@ -88,11 +90,7 @@ pub(crate) fn compact(conn: &Connection) -> duckdb::Result<usize> {
             gone += 1;
         }
     }
-    conn.execute(
-        "DELETE FROM visitor_bitmap WHERE (log_partition, day, dimension, value) IN \
-         (SELECT (log_partition, day, dimension, value) FROM visitor_bitmap GROUP BY ALL HAVING count(*) > 16)",
-        [],
-    )?;
+    conn.execute(&format!("DELETE FROM visitor_bitmap WHERE {CROWDED}"), params![since])?;
     if merged.rows() > 0 {
         merged.append(conn)?;
     }

@@ -9,12 +9,12 @@
 
 mod bitmaps;
 mod data;
+mod reports;
 
 use bitmaps::Bitmaps;
 use data::{DAYS, Traffic};
-use pistats_core::report::AsOf;
 use pistats_core::{Micros, Offset, PartitionId};
-use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Error, Progress, SessionsOf, Statement, Store};
+use pistats_store::{Commit, DuckConfig, DuckStore, Error, Progress, SessionsOf, Statement, Store};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ const LIVE_COMMIT: usize = 50;
 const LIVE_GAP: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, PartialEq)]
-enum Way {
+pub(crate) enum Way {
     /// No bitmaps: what the rest costs.
     None,
     /// Small delta rows in the commit, merged above 16 a key.
@@ -103,7 +103,7 @@ async fn run(way: Way, plan: &Plan) -> Result<(), Error> {
 
     let before = megabytes(&path);
     let stop = Arc::new(AtomicBool::new(false));
-    let reports = tokio::spawn(reports(store.clone(), way, stop.clone()));
+    let reports = tokio::spawn(reports::ask(store.clone(), way, stop.clone()));
     let upkeep = tokio::spawn(upkeep(store.clone(), way, stop.clone()));
     let mut waits = Vec::new();
     let (mut rows, begun) = (0, Instant::now());
@@ -161,7 +161,7 @@ async fn import(
     match way {
         Way::None => {}
         Way::Deltas => {
-            store.commit_with(Commit::default(), |conn| bitmaps::compact(conn).map(drop)).await?;
+            store.commit_with(Commit::default(), |conn| bitmaps::compact(conn, i32::MIN).map(drop)).await?;
             println!("   merging deltas: {:.2?}", started.elapsed());
         }
         Way::Rebuild => {
@@ -193,6 +193,7 @@ async fn commit(store: &DuckStore, way: Way, mut rows: Commit, record: &mut u64)
 
 /// Every second: rollups, folding, and the way's own upkeep.
 async fn upkeep(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Result<(), Error> {
+    let newest = "SELECT max(day) FROM event";
     let (mut refreshes, mut bitmap_work) = (Vec::new(), Vec::new());
     while !stop.load(Ordering::Acquire) {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -203,10 +204,16 @@ async fn upkeep(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Resul
         let started = Instant::now();
         match way {
             Way::None => continue,
-            Way::Deltas => store.commit_with(Commit::default(), |conn| bitmaps::compact(conn).map(drop)).await?,
+            // Deltas come in for the newest days alone; older ones are looked at no more.
+            Way::Deltas => {
+                let merge = move |conn: &duckdb::Connection| {
+                    let day: i32 = conn.query_row(newest, [], |row| row.get(0))?;
+                    bitmaps::compact(conn, day - 1).map(drop)
+                };
+                store.commit_with(Commit::default(), merge).await?;
+            }
             // Today stays raw (it is dirty all the time); once in a while its bitmaps are made so that tomorrow has them.
             Way::Rebuild if bitmap_work.is_empty() => {
-                let newest = "SELECT max(day) FROM event";
                 let rebuild = move |conn: &duckdb::Connection| {
                     let day = conn.query_row(newest, [], |row| row.get(0))?;
                     bitmaps::rebuild(conn, day).map(drop)
@@ -222,84 +229,6 @@ async fn upkeep(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Resul
         println!("   bitmap upkeep: {}", spread(&mut bitmap_work));
     }
     Ok(())
-}
-
-/// Ten reports over and over, each with its own read.
-async fn reports(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Result<(), Error> {
-    let last = newest_day(&store).await?;
-    let week = "site = 1 AND day >= $1 - 6 AND day <= $1";
-    let month = "site = 1 AND day >= $1 - 29 AND day <= $1";
-    let clean = "(site, bucket // 4) NOT IN (SELECT (site, hour) FROM rollup_dirty)";
-    let mut named: Vec<(&str, String)> = vec![
-        (
-            "30 days by day from rollups",
-            format!("SELECT day, sum(events) FROM traffic_15m WHERE {month} AND {clean} GROUP BY day"),
-        ),
-        (
-            "30 days of sessions",
-            format!("SELECT day, sum(sessions), sum(bounces) FROM session_15m WHERE {month} GROUP BY day"),
-        ),
-        (
-            "top pages of a week",
-            format!(
-                "SELECT host || path AS page, count(*) AS n FROM event WHERE {week} GROUP BY page ORDER BY n DESC LIMIT 10"
-            ),
-        ),
-        (
-            "top pages of 30 days",
-            format!(
-                "SELECT host || path AS page, count(*) AS n FROM event WHERE {month} GROUP BY page ORDER BY n DESC LIMIT 10"
-            ),
-        ),
-        (
-            "sources of a week with visitors",
-            format!(
-                "SELECT source, count(*) AS n, count(DISTINCT visitor) FROM event WHERE {week} GROUP BY source ORDER BY n DESC LIMIT 10"
-            ),
-        ),
-        (
-            "countries of 30 days",
-            format!("SELECT country, count(*) AS n FROM event WHERE {month} GROUP BY country ORDER BY n DESC LIMIT 10"),
-        ),
-        ("visitors of today, SQL", "SELECT count(DISTINCT visitor) FROM event WHERE site = 1 AND day = $1".to_owned()),
-        ("visitors of 30 days, SQL", format!("SELECT count(DISTINCT visitor) FROM event WHERE {month}")),
-        (
-            "entry pages of a week",
-            format!(
-                "SELECT entry_page, sum(sign) AS n FROM session WHERE {week} GROUP BY entry_page ORDER BY n DESC LIMIT 10"
-            ),
-        ),
-        (
-            "new visitors of 30 days",
-            "SELECT first_day, sum(sign) FROM visitor WHERE site = 1 AND first_day >= $1 - 29 GROUP BY first_day"
-                .to_owned(),
-        ),
-    ];
-    if way != Way::None {
-        named.push(("bitmaps of 30 days, to be united", "SELECT log_partition, day, count(*), sum(octet_length(bitmap)) FROM visitor_bitmap WHERE dimension = 'all' AND day >= $1 - 29 GROUP BY ALL".to_owned()));
-    }
-    let mut all = Vec::new();
-    let mut each = vec![Vec::new(); named.len()];
-    while !stop.load(Ordering::Acquire) {
-        for (at, (_, sql)) in named.iter().enumerate() {
-            let started = Instant::now();
-            let answer = store.read(vec![Statement { sql: sql.clone(), values: vec![Cell::Int(last)] }]).await?;
-            let AsOf { .. } = answer.as_of;
-            each[at].push(started.elapsed());
-            all.push(started.elapsed());
-        }
-    }
-    println!("   reports: {}", spread(&mut all));
-    for ((name, _), waits) in named.iter().zip(&mut each) {
-        println!("     {name}: {}", spread(waits));
-    }
-    Ok(())
-}
-
-async fn newest_day(store: &DuckStore) -> Result<i64, Error> {
-    let newest = Statement { sql: "SELECT max(day) FROM event".to_owned(), values: vec![] };
-    let answer = store.read(vec![newest]).await?;
-    Ok(answer.results[0].rows[0][0].int())
 }
 
 async fn tables(store: &DuckStore) -> Result<(), Error> {
@@ -359,7 +288,7 @@ async fn finished(task: tokio::task::JoinHandle<Result<(), Error>>) -> Result<()
     task.await.map_err(|error| Error::Engine(error.to_string()))?
 }
 
-fn spread(waits: &mut [Duration]) -> String {
+pub(crate) fn spread(waits: &mut [Duration]) -> String {
     waits.sort_unstable();
     let at = |share: usize| {
         waits.get((waits.len() * share / 100).min(waits.len().saturating_sub(1))).copied().unwrap_or_default()

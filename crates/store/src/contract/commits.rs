@@ -2,7 +2,7 @@
 
 use super::sample::{self, SITE, START, everything, number};
 use crate::{Cell, Commit, Error, EventColumns, EventRow, Progress, Store};
-use pistats_core::{Micros, Offset, PartitionId, VisitorNo};
+use pistats_core::{EventId, Micros, Offset, PartitionId, VisitorNo};
 
 /// S-2
 pub(super) async fn a_replayed_commit_is_out_of_step_and_changes_nothing(store: &impl Store) -> Result<(), Error> {
@@ -91,11 +91,13 @@ pub(super) async fn columns_come_back_as_they_went_in(store: &impl Store) -> Res
         topics: &["last"],
         ..plain((1 << 40) - 1, START, u128::MAX)
     });
+    // The latest id there is has its highest bit set; the order stays bytewise.
+    events.push(&EventRow { id: EventId::from_parts((1 << 48) - 1, u128::MAX), ..plain(2, START, 0) });
     store.commit(Commit { events: events.clone(), ..Commit::default() }).await?;
 
     let list = |items: &[&str]| Cell::List(items.iter().map(|item| (*item).to_owned()).collect());
     let rows = sample::ask(store, "SELECT * FROM event ORDER BY id", vec![]).await?;
-    assert_eq!(rows.len(), 3);
+    assert_eq!(rows.len(), 4);
     for (at, row) in rows.iter().enumerate() {
         assert_eq!(row[0], Cell::Int(SITE.0.into()));
         assert_eq!(row[1], Cell::Int(events.visitor[at] as i64));
