@@ -2,9 +2,11 @@
 //!
 //! The reader is async and waits for room without holding a thread; the worker is a thread and waits for work.
 
+use crate::lost::Lost;
 use parking_lot::{Condvar, Mutex};
 use pistats_eventlog::Record;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use tokio::sync::{Notify, oneshot};
 
 /// What a repaired batch came to.
@@ -19,6 +21,8 @@ pub(crate) struct Repaired {
 /// Records to fold again, as a repair.
 pub(crate) struct RepairBatch {
     pub records: Vec<Record>,
+    /// Numbers of visitors whose rows are gone.
+    pub lost: Arc<Lost>,
     /// Whether the checkpoint moves over them: only where somebody set it back.
     pub moves_checkpoint: bool,
     /// Answered when the repair is committed; dropped if the worker stops before.
@@ -189,7 +193,12 @@ mod tests {
         let inbox = Inbox::new(1_000);
         for offset in 0..3 {
             assert!(inbox.push(record(offset, 1)).now_or_never().is_some());
-            let batch = RepairBatch { records: Vec::new(), moves_checkpoint: false, done: oneshot::channel().0 };
+            let batch = RepairBatch {
+                records: Vec::new(),
+                lost: Arc::default(),
+                moves_checkpoint: false,
+                done: oneshot::channel().0,
+            };
             inbox.push_repair(batch).expect("open");
         }
         let turns: Vec<bool> = (0..6).map(|_| matches!(inbox.take(10), Some(Work::Repair(_)))).collect();

@@ -12,7 +12,7 @@
 //! | the whole: start, failure, shutdown | `aggregator` `epoch` `config` `error` |
 //! | folding | `reader` `inbox` `worker` `arrival` `ids` `visitors` `enriched` `window` |
 //! | committing | `gate` `committer` |
-//! | repair | `repair` `replay` |
+//! | repair | `repair` `lost` `replay` |
 //! | beside it | `live` `stats` `upkeep` `service` |
 //!
 //! Invariants, and where they are kept:
@@ -35,6 +35,7 @@ mod gate;
 mod ids;
 mod inbox;
 mod live;
+mod lost;
 mod reader;
 mod repair;
 mod replay;

@@ -6,6 +6,7 @@
 use crate::Error;
 use crate::epoch::Epoch;
 use crate::inbox::{Inbox, RepairBatch, Repaired};
+use crate::lost::{self, Lost};
 use futures::StreamExt;
 use pistats_core::{Offset, PartitionId};
 use pistats_eventlog::{Position, Record, Records};
@@ -50,15 +51,16 @@ async fn read(epoch: &Epoch, partition: PartitionId, next: &mut Offset, high_wat
             to = high_water.0,
             "the checkpoint was set back: repairing"
         );
-    }
-    while *next < high_water {
+        let lost = lost::find(&epoch.setup, partition, high_water).await?;
         let most = REPAIR_EVENTS.min(epoch.setup.config.commit_max_events);
-        let Some(batch) = next_batch(&mut records, high_water, most).await? else { break };
-        let reached = batch.last().map_or(high_water, |record| record.offset.next());
-        if repair(inbox, batch, true).await.is_none() {
-            return Ok(());
+        while *next < high_water {
+            let Some(batch) = next_batch(&mut records, high_water, most).await? else { break };
+            let reached = batch.last().map_or(high_water, |record| record.offset.next());
+            if repair(inbox, batch, lost.clone(), true).await.is_none() {
+                return Ok(());
+            }
+            *next = reached;
         }
-        *next = reached;
     }
     while let Some(record) = records.next().await {
         let record = record?;
@@ -107,8 +109,13 @@ pub(crate) async fn next_batch(records: &mut Records, end: Offset, most: usize) 
 }
 
 /// Hands a batch to the worker and waits until it is repaired; none if the epoch ended before.
-pub(crate) async fn repair(inbox: &Inbox, records: Vec<Record>, moves_checkpoint: bool) -> Option<Repaired> {
+pub(crate) async fn repair(
+    inbox: &Inbox,
+    records: Vec<Record>,
+    lost: Arc<Lost>,
+    moves_checkpoint: bool,
+) -> Option<Repaired> {
     let (done, answer) = oneshot::channel();
-    inbox.push_repair(RepairBatch { records, moves_checkpoint, done }).ok()?;
+    inbox.push_repair(RepairBatch { records, lost, moves_checkpoint, done }).ok()?;
     answer.await.ok()
 }

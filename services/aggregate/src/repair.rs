@@ -9,10 +9,11 @@
 //!
 //! Refusals are left out: they were counted when they were first folded, and those sent again must not come back.
 
-use crate::arrival::{self, Arrival, Arrived};
+use crate::arrival::{self, Arrived};
 use crate::enriched::{self, Origin};
 use crate::ids::Pins;
 use crate::inbox::{RepairBatch, Repaired};
+use crate::lost::Lost;
 use crate::visitors::Run;
 use crate::worker::{Halt, Worker, events};
 use hashbrown::{HashMap, HashSet};
@@ -36,7 +37,7 @@ impl Mended {
 
 impl Worker {
     pub(crate) fn repair(&mut self, work: RepairBatch) -> Result<(), Halt> {
-        let RepairBatch { records, moves_checkpoint, done } = work;
+        let RepairBatch { records, lost, moves_checkpoint, done } = work;
         let epoch = self.epoch.clone();
         epoch.gate.flush(self.partition)?;
 
@@ -55,7 +56,7 @@ impl Worker {
             }
         }
         for (site, zone) in &sites {
-            self.repair_site(*site, zone, &batch, &mut mended)?;
+            self.repair_site(*site, zone, &batch, &lost, &mut mended)?;
         }
         let result = Repaired {
             repaired: events(&batch).filter(|(_, arrival)| arrival.is_new).count() as u64,
@@ -104,9 +105,10 @@ impl Worker {
         site: SiteId,
         zone: &Zone,
         batch: &[Arrived<'_>],
+        lost: &Lost,
         mended: &mut Mended,
     ) -> Result<(), Halt> {
-        let numbers = self.numbers(site, batch)?;
+        let numbers = self.numbers(site, batch, lost)?;
         let mut missing: HashMap<VisitorNo, Vec<Run>> = HashMap::new();
         for arrived in batch.iter().filter(|arrived| arrived.site.as_ref().is_some_and(|(of, _)| *of == site)) {
             let (partition, offset, received) = (self.partition, arrived.offset, arrived.received);
@@ -128,20 +130,25 @@ impl Worker {
         Ok(())
     }
 
-    /// The numbers of a batch's visitors: known ones, lost ones by their events, new ones.
+    /// The numbers of a batch's visitors: known ones, lost ones, new ones.
     ///
     /// A visitor without a number has only events that are stored under another visitor: there is nothing to repair.
-    fn numbers(&mut self, site: SiteId, batch: &[Arrived<'_>]) -> Result<HashMap<VisitorKey, VisitorNo>, Halt> {
+    fn numbers(
+        &mut self,
+        site: SiteId,
+        batch: &[Arrived<'_>],
+        lost: &Lost,
+    ) -> Result<HashMap<VisitorKey, VisitorNo>, Halt> {
         let arrivals = || events(batch).filter(|(of, _)| *of == site).map(|(_, arrival)| arrival);
         let keys: HashSet<VisitorKey> = arrivals().map(|arrival| arrival.key).collect();
         let keys: Vec<VisitorKey> = keys.into_iter().collect();
         let known = self.lookup().visitors(site, self.partition, &keys)?;
         let mut numbers: HashMap<VisitorKey, VisitorNo> = known.iter().map(|of| (of.key, of.visitor)).collect();
 
-        let lost: Vec<&Arrival<'_>> =
-            arrivals().filter(|arrival| !arrival.is_new && !numbers.contains_key(&arrival.key)).collect();
-        if !lost.is_empty() {
-            self.find_lost(site, &lost, &mut numbers)?;
+        for key in &keys {
+            if let (false, Some(no)) = (numbers.contains_key(key), lost.get(key)) {
+                numbers.insert(*key, *no);
+            }
         }
         for arrival in arrivals().filter(|arrival| arrival.is_new) {
             if !numbers.contains_key(&arrival.key) {
@@ -149,37 +156,6 @@ impl Worker {
             }
         }
         Ok(numbers)
-    }
-
-    /// Finds the numbers of visitors whose rows are gone, by their stored events.
-    fn find_lost(
-        &mut self,
-        site: SiteId,
-        lost: &[&Arrival<'_>],
-        numbers: &mut HashMap<VisitorKey, VisitorNo>,
-    ) -> Result<(), Halt> {
-        let ids: Vec<_> = lost.iter().map(|arrival| arrival.id).collect();
-        let stored: HashMap<_, _> = self.lookup().visitors_of_events(site, &ids)?.into_iter().collect();
-        let found: HashSet<VisitorNo> =
-            stored.values().copied().filter(|no| no.partition() == self.partition).collect();
-        let found: Vec<VisitorNo> = found.into_iter().collect();
-        // The same id may have been sent with two visitors: a number whose row stands belongs to the other one.
-        let taken: HashSet<VisitorNo> = self
-            .lookup()
-            .histories(site, &found)?
-            .into_iter()
-            .filter(|history| history.known.is_some())
-            .map(|history| history.visitor)
-            .collect();
-        for arrival in lost {
-            if let Some(no) = stored.get(&arrival.id)
-                && no.partition() == self.partition
-                && !taken.contains(no)
-            {
-                numbers.insert(arrival.key, *no);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::aggregator::{Command, Handle};
 use crate::epoch::{Current, Epoch, Setup};
 use crate::inbox::Repaired;
+use crate::lost::{self, Lost};
 use crate::reader::{REPAIR_EVENTS, next_batch, repair};
 use futures::StreamExt;
 use pistats_core::{Micros, Offset, PartitionId};
@@ -194,6 +195,7 @@ impl Replay {
             return Ok(true);
         }
         let most = REPAIR_EVENTS.min(self.setup.config.commit_max_events);
+        let lost = lost::find(&self.setup, partition, to).await?;
         let mut records = self.setup.log.read(partition, Position::At(from)).await?;
         let mut at = from;
         while at < to {
@@ -202,7 +204,7 @@ impl Replay {
             };
             at = batch.last().map_or(to, |record| record.offset.next());
             let count = batch.len() as u64;
-            let Repaired { repaired, unchanged } = self.repair(partition, batch).await?;
+            let Repaired { repaired, unchanged } = self.repair(partition, batch, &lost).await?;
             self.at.records += count;
             self.at.events += repaired + unchanged;
             self.at.repaired += repaired;
@@ -215,10 +217,11 @@ impl Replay {
     }
 
     /// Repairs a batch; if folding fails meanwhile, again on the next start: a repair done twice changes nothing.
-    async fn repair(&self, partition: PartitionId, batch: Vec<Record>) -> Result<Repaired, Error> {
+    async fn repair(&self, partition: PartitionId, batch: Vec<Record>, lost: &Arc<Lost>) -> Result<Repaired, Error> {
         loop {
             let epoch = self.epoch().await?;
-            if let Some(repaired) = repair(&epoch.inboxes[partition.index()], batch.clone(), false).await {
+            if let Some(repaired) = repair(&epoch.inboxes[partition.index()], batch.clone(), lost.clone(), false).await
+            {
                 return Ok(repaired);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
