@@ -1,9 +1,17 @@
 //! Load scenarios and benchmarks: a black box that sees only the contract and the programs.
 //!
+//! ```text
+//!   generate   made-up events            program   a private server and its commands, gone afterwards
+//!   import     sent → queryable → killed → counted        figures   the table, the baselines
+//! ```
+//!
 //! A scenario is a module with `Args` (its flags) and `async fn run(Args)`: adding one takes a `mod`, a line in [`Scenario`]
 //! and an arm in [`run`]. What each one measures stands in `loadtest/README.md`.
 
+mod figures;
 mod generate;
+mod import;
+mod program;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -27,6 +35,8 @@ struct Cli {
 enum Scenario {
     /// Writes made-up events as NDJSON, equal for equal flags
     Generate(generate::Args),
+    /// Imports a file into a server of its own, kills it and counts
+    BenchImport(import::Args),
 }
 
 #[tokio::main]
@@ -43,5 +53,6 @@ async fn main() -> ExitCode {
 async fn run(scenario: Scenario) -> Result<(), Failure> {
     match scenario {
         Scenario::Generate(args) => generate::run(&args),
+        Scenario::BenchImport(args) => import::run(&args).await,
     }
 }
