@@ -1,6 +1,6 @@
 //! How many events a second are folded and committed: a million made-up events from a log in memory into DuckDB.
 //!
-//! `cargo run --release -p pistats-aggregate --example fold_rate -- [EVENTS] [VISITORS] [EVENTS_A_RECORD] [FILE]`
+//! `cargo run --release -p pistats-aggregate --example fold_rate -- [EVENTS] [VISITORS] [EVENTS_A_RECORD] [MS_BETWEEN_EVENTS] [FILE]`
 //!
 //! Without FILE the warehouse is in memory. Prints the time from the first fold to the last commit.
 
@@ -50,7 +50,7 @@ fn event(rng: &mut StdRng, at_us: i64, visitors: u64) -> LoggedEvent {
     }
 }
 
-fn records(events: usize, visitors: u64, record_events: usize) -> Vec<Append> {
+fn records(events: usize, visitors: u64, record_events: usize, step_ms: usize) -> Vec<Append> {
     let mut rng = StdRng::seed_from_u64(1);
     let mut open: BTreeMap<PartitionId, Vec<LoggedEvent>> = BTreeMap::new();
     let mut records = Vec::new();
@@ -60,8 +60,7 @@ fn records(events: usize, visitors: u64, record_events: usize) -> Vec<Append> {
         records.push(Append { partition, count, payload: Bytes::from(packed.encode_to_vec()) });
     };
     for number in 0..events {
-        // A thousand events a second of event time.
-        let event = event(&mut rng, START_US + number as i64 * 1_000, visitors);
+        let event = event(&mut rng, START_US + (number * step_ms) as i64 * 1_000, visitors);
         let partition = PartitionId::of(SITE, event.visitor_id.as_bytes());
         let events = open.entry(partition).or_default();
         events.push(event);
@@ -95,13 +94,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let given: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, default: usize| given.get(at).map_or(Ok(default), |text| text.parse::<usize>());
     let (events, visitors, record_events) = (number(0, 1_000_000)?, number(1, 100_000)?, number(2, 100)?);
-    let config = given.get(3).map_or_else(DuckConfig::memory, DuckConfig::file);
+    let step_ms = number(3, 1)?;
+    let config = given.get(4).map_or_else(DuckConfig::memory, DuckConfig::file);
 
     let site = Site { id: SITE, name: "shop.example".into(), zone: Zone::named("Europe/Berlin")?, created: Micros(0) };
     let directory = Arc::new(ArcSwap::from_pointee(Directory::new([site], [])));
     let store: Arc<dyn Store> = Arc::new(DuckStore::open(config)?);
     let log = Arc::new(MemoryLog::default());
-    let records = records(events, visitors as u64, record_events);
+    let records = records(events, visitors as u64, record_events, step_ms);
     let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
     log.append(records).await?;
     println!("{events} events of {} bytes, {visitors} visitors, records of {record_events}", bytes / events);

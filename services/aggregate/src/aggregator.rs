@@ -3,7 +3,7 @@
 use crate::epoch::{Current, Running, Setup};
 use crate::live::{Clock, Live};
 use crate::stats::Stats;
-use crate::{Config, Error, upkeep};
+use crate::{Config, Error, recall, upkeep};
 use pistats_core::{Micros, PartitionId, SiteId};
 use pistats_eventlog::EventLog;
 use pistats_rpc::auth::SharedDirectory;
@@ -121,9 +121,10 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
     let longest = Duration::from_millis(setup.config.retry_max_ms.max(1));
     let mut pause = RETRY_FIRST;
     let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
+    let mut recalls = true;
     loop {
         let commits_before = *setup.commits.borrow();
-        let error = match start(&setup).await {
+        let error = match start(&setup, &mut recalls).await {
             Err(error) => Arc::new(error),
             Ok(running) => {
                 let epoch = running.epoch.clone();
@@ -150,7 +151,7 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
             }
         };
         // What was folded and not committed will be folded again, and must not be shown twice.
-        setup.live.clear();
+        recalls = true;
         if *setup.commits.borrow() > commits_before {
             pause = RETRY_FIRST;
         }
@@ -168,8 +169,12 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
     }
 }
 
-async fn start(setup: &Arc<Setup>) -> Result<Running, Error> {
+async fn start(setup: &Arc<Setup>, recalls: &mut bool) -> Result<Running, Error> {
     let checkpoints = setup.store.checkpoints().await?;
+    if *recalls {
+        setup.live.restart(recall::recall(setup).await?);
+        *recalls = false;
+    }
     let generation = checkpoints.first().map_or(0, |checkpoint| checkpoint.generation.0);
     setup.stats.stands_at(generation, checkpoints.iter().map(|checkpoint| (checkpoint.partition, checkpoint.next)));
     Running::start(setup.clone(), checkpoints)

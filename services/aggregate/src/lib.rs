@@ -13,7 +13,7 @@
 //! | folding | `reader` `inbox` `worker` `arrival` `ids` `visitors` `enriched` `window` |
 //! | committing | `gate` `committer` |
 //! | repair | `repair` `lost` `replay` |
-//! | beside it | `live` `stats` `upkeep` `service` |
+//! | beside it | `live` `recall` `stats` `upkeep` `service` |
 //!
 //! Invariants, and where they are kept:
 //! - **Each (site, id) takes effect once** (P-2): `ids` claims it, and rows and checkpoint commit together.
@@ -37,6 +37,7 @@ mod inbox;
 mod live;
 mod lost;
 mod reader;
+mod recall;
 mod repair;
 mod replay;
 mod service;

@@ -5,6 +5,7 @@
 //!
 //! It is not responsible for history (the warehouse) nor for merging what several processes own (Query).
 
+use crate::recall::Recalled;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use pistats_core::{Micros, SiteId, VisitorNo};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 pub type Clock = Arc<dyn Fn() -> Micros + Send + Sync>;
 
 /// Who was seen in this long is current.
-const CURRENT_US: i64 = 5 * Micros::MINUTE;
+pub(crate) const CURRENT_US: i64 = 5 * Micros::MINUTE;
 
 /// Minutes shown, the unfinished one included.
 const MINUTES: i64 = 30;
@@ -27,7 +28,7 @@ const RATE_SECONDS: i64 = 10;
 const TOP_PAGES: usize = 10;
 
 /// Events of a site that wait for their time, at most; those beyond are not shown when it comes.
-const WAITING_MOST: usize = 100_000;
+pub(crate) const WAITING_MOST: usize = 100_000;
 
 /// How often what is over is swept out.
 const SWEEP_EVERY_US: i64 = 10 * Micros::SECOND;
@@ -104,12 +105,7 @@ impl Live {
         *site.received.entry(received.0.div_euclid(Micros::SECOND)).or_default() += events;
         for touch in touches {
             *site.minutes.entry(touch.time.0.div_euclid(Micros::MINUTE)).or_default() += 1;
-            if touch.time <= now {
-                site.show(touch);
-            } else if site.waiting_count < WAITING_MOST {
-                site.waiting_count += 1;
-                site.waiting.entry(touch.time).or_default().push(touch);
-            }
+            site.take(touch, now);
         }
         if now.since(site.swept) > SWEEP_EVERY_US {
             site.sweep(now);
@@ -132,13 +128,31 @@ impl Live {
         found.map_or(0, |site| site.lock().events)
     }
 
-    /// Forgets everything: uncommitted events were dropped and will be folded again.
-    pub(crate) fn clear(&self) {
-        self.sites.lock().clear();
+    /// Replaces everything by what the warehouse remembers: what was folded but not committed will be folded again.
+    pub(crate) fn restart(&self, recalled: HashMap<SiteId, Recalled>) {
+        let now = self.now();
+        let mut sites = self.sites.lock();
+        sites.clear();
+        for (id, Recalled { minutes, touches }) in recalled {
+            let mut site = Site::default();
+            let minutes = minutes.into_iter().map(|(start, events)| (start.0.div_euclid(Micros::MINUTE), events));
+            site.minutes = minutes.collect();
+            touches.into_iter().for_each(|touch| site.take(touch, now));
+            sites.insert(id, Arc::new(Mutex::new(site)));
+        }
     }
 }
 
 impl Site {
+    fn take(&mut self, touch: Touch, now: Micros) {
+        if touch.time <= now {
+            self.show(touch);
+        } else if self.waiting_count < WAITING_MOST {
+            self.waiting_count += 1;
+            self.waiting.entry(touch.time).or_default().push(touch);
+        }
+    }
+
     fn show(&mut self, touch: Touch) {
         let Touch { time, visitor, page } = touch;
         let latest = self.visitors.entry(visitor).or_insert(time);

@@ -88,6 +88,18 @@ async fn live_state_equals_a_naive_count_while_the_clock_goes_on() {
     }
     assert_eq!(handle.live(SiteId(9)).events, 0);
     handle.shutdown().await;
+
+    // Another process knows it all again, but for what only this one counted.
+    clock.store(NOW.0, Ordering::SeqCst);
+    let own = clock.clone();
+    let handle = world.start_at(config(100), Arc::new(move || Micros(own.load(Ordering::SeqCst))));
+    caught_up(&handle).await;
+    for later in [0, 61, 240, 2_000] {
+        let now = NOW.plus(later * Micros::SECOND);
+        clock.store(now.0, Ordering::SeqCst);
+        assert_eq!(handle.live(SITE), LiveView { events: 0, ..naive(&sent, now) }, "started again, {later} s later");
+    }
+    handle.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
