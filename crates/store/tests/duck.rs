@@ -1,8 +1,8 @@
 //! The DuckDB backend keeps the store's promises, in memory and in a file, and says in plain words when it cannot open.
 
-use pistats_core::{PartitionId, VisitorNo};
+use pistats_core::{Offset, PartitionId, VisitorNo};
 use pistats_store::contract::{self, sample};
-use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Error, Sign, Statement, Store};
+use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Error, Progress, Sign, Statement, Store};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,6 +142,58 @@ async fn folding_deletes_pairs_and_changes_no_sum() {
     assert_eq!(sample::number(&store, "SELECT count(*) FROM session WHERE sign < 0").await.expect("a count"), 0);
     let idle = store.fold().await.expect("a fold");
     assert_eq!(idle.session_rows, 0);
+}
+
+/// Commits, folds, refreshes, reads and checkpoints of the file at the same time: none fails, and every snapshot sums up right.
+#[tokio::test(flavor = "multi_thread")]
+async fn folding_and_refreshing_beside_commits_fails_nothing_and_loses_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = DuckConfig { checkpoint_threshold_mb: 1, ..DuckConfig::file(dir.path().join("w.duckdb")) };
+    let store = DuckStore::open(config).expect("a warehouse");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (records, visitors) = (12u64, 5_000u64);
+    let commits = async {
+        for record in 0..records {
+            // Every record makes each visitor's session one event longer.
+            let progress = Progress { partition: PartitionId(1), from: Offset(record), to: Offset(record + 1) };
+            let mut commit = Commit { progress: vec![progress], ..Commit::default() };
+            for ordinal in 0..visitors {
+                let no = VisitorNo::new(PartitionId(1), ordinal);
+                let version = |events: u64, sign| {
+                    sample::session(no, sample::START, sample::START.plus(events as i64), events, sign)
+                };
+                if record > 0 {
+                    commit.sessions.push(version(record, Sign::Retract));
+                }
+                commit.sessions.push(version(record + 1, Sign::Add));
+            }
+            store.commit(commit).await.expect("a commit");
+        }
+        done.store(true, std::sync::atomic::Ordering::Release);
+    };
+    let upkeep = async {
+        let mut folded = 0;
+        while !done.load(std::sync::atomic::Ordering::Acquire) {
+            folded += store.fold().await.expect("a fold").session_rows;
+            store.refresh(100).await.expect("a refresh");
+            let sums = "SELECT sum(sign), sum(sign * events) FROM session";
+            let answer = store.read(vec![Statement { sql: sums.to_owned(), values: vec![] }]).await.expect("sums");
+            let record = answer.as_of.next_offsets[1].0 as i64;
+            let expected = if record == 0 { 0 } else { visitors as i64 };
+            let row = &answer.results[0].rows[0];
+            assert_eq!((row[0].int(), row[1].int()), (expected, expected * record), "at record {record}");
+        }
+        folded
+    };
+    let ((), folded) = tokio::join!(commits, upkeep);
+    while store.refresh(100).await.expect("a refresh").left > 0 {}
+    let folded = folded + store.fold().await.expect("a fold").session_rows;
+    let rows = sample::number(&store, "SELECT count(*) FROM session").await.expect("a count") as u64;
+    assert!(folded > 0, "something was folded");
+    assert!(rows + folded <= (2 * records - 1) * visitors, "{rows} rows are left, {folded} were folded");
+    let rolled =
+        sample::ask(&store, "SELECT sum(sessions), sum(bounces) FROM session_15m", vec![]).await.expect("sums");
+    assert_eq!(rolled, [[Cell::Int(visitors as i64), Cell::Int(0)]]);
 }
 
 /// A retraction can be stored without its addition while a repair is under way: it must wait, not vanish.
