@@ -3,6 +3,7 @@
 //! ```text
 //!   generate   made-up events            program   a private server and its commands, gone afterwards
 //!   import     sent → queryable → killed → counted        figures   the table, the baselines
+//!   ingest     batches to any collector: events a second, waits, CPU
 //! ```
 //!
 //! A scenario is a module with `Args` (its flags) and `async fn run(Args)`: adding one takes a `mod`, a line in [`Scenario`]
@@ -11,6 +12,7 @@
 mod figures;
 mod generate;
 mod import;
+mod ingest;
 mod program;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +39,8 @@ enum Scenario {
     Generate(generate::Args),
     /// Imports a file into a server of its own, kills it and counts
     BenchImport(import::Args),
+    /// Sends batches to a collector and tells events a second, waits and the server's CPU time
+    Ingest(ingest::Args),
 }
 
 #[tokio::main]
@@ -54,5 +58,6 @@ async fn run(scenario: Scenario) -> Result<(), Failure> {
     match scenario {
         Scenario::Generate(args) => generate::run(&args),
         Scenario::BenchImport(args) => import::run(&args).await,
+        Scenario::Ingest(args) => ingest::run(&args).await,
     }
 }

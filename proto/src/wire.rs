@@ -20,7 +20,7 @@ pub mod number;
 pub mod text;
 
 pub use event::{decode_event, property};
-pub use fields::{Field, Fields, Value};
+pub use fields::{Field, Fields, Key, Value};
 
 /// Why bytes are no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! The bytes of a logged event → a borrowed domain event.
 
-use super::{Field, Fields, WireError, number};
+use super::{Fields, Key, WireError, number};
 use pistats_core::{Event, EventId, Micros};
 
 /// Decodes the bytes of a `LoggedEvent` or of an `ingest.v1.Event`, borrowing every text.
@@ -12,34 +12,34 @@ use pistats_core::{Event, EventId, Micros};
 /// error means damage.
 pub fn decode_event(bytes: &[u8]) -> Result<Event<'_>, WireError> {
     let mut event = Event::default();
-    for field in Fields::new(bytes) {
-        let field = field?;
-        match field.number {
-            number::ID => event.id = id(&field)?,
-            number::TIME_US => event.time = Some(micros(&field)?),
-            number::SENT_AT_US => event.sent_at = Some(micros(&field)?),
-            number::VISITOR_ID => event.visitor_id = text(&field)?,
-            number::USER_ID => event.user_id = text(&field)?,
-            number::NAME => event.raw_name = text(&field)?,
-            number::URL => event.url = text(&field)?,
-            number::REFERRER => event.referrer = text(&field)?,
-            number::TITLE => event.title = text(&field)?,
-            number::TOPICS => event.topics.push(text(&field)?),
-            number::LANGUAGE => event.language = text(&field)?,
-            number::TIME_ZONE => event.time_zone = text(&field)?,
+    let mut fields = Fields::new(bytes);
+    while let Some(key) = fields.key()? {
+        match key.number {
+            number::ID => event.id = id(&mut fields, key)?,
+            number::TIME_US => event.time = Some(micros(&mut fields, key)?),
+            number::SENT_AT_US => event.sent_at = Some(micros(&mut fields, key)?),
+            number::VISITOR_ID => event.visitor_id = text(&mut fields, key)?,
+            number::USER_ID => event.user_id = text(&mut fields, key)?,
+            number::NAME => event.raw_name = text(&mut fields, key)?,
+            number::URL => event.url = text(&mut fields, key)?,
+            number::REFERRER => event.referrer = text(&mut fields, key)?,
+            number::TITLE => event.title = text(&mut fields, key)?,
+            number::TOPICS => event.topics.push(text(&mut fields, key)?),
+            number::LANGUAGE => event.language = text(&mut fields, key)?,
+            number::TIME_ZONE => event.time_zone = text(&mut fields, key)?,
             // A uint32 keeps the low 32 bits, as Protobuf says.
-            number::SCREEN_WIDTH => event.screen_width = field.varint()? as u32,
-            number::SCREEN_HEIGHT => event.screen_height = field.varint()? as u32,
-            number::USER_AGENT => event.user_agent = text(&field)?,
-            number::CLIENT_ADDRESS => event.client_address = text(&field)?,
-            number::COUNTRY => event.country = text(&field)?,
-            number::VALUE_MICROS => event.value = Some(field.varint()? as i64),
+            number::SCREEN_WIDTH => event.screen_width = fields.varint(key)? as u32,
+            number::SCREEN_HEIGHT => event.screen_height = fields.varint(key)? as u32,
+            number::USER_AGENT => event.user_agent = text(&mut fields, key)?,
+            number::CLIENT_ADDRESS => event.client_address = text(&mut fields, key)?,
+            number::COUNTRY => event.country = text(&mut fields, key)?,
+            number::VALUE_MICROS => event.value = Some(fields.varint(key)? as i64),
             number::PROPERTIES => {
-                let (key, value) = property(field.bytes()?)?;
-                event.properties.push((utf8(key, number::PROPERTIES)?, utf8(value, number::PROPERTIES)?));
+                let (name, value) = property(fields.bytes(key)?)?;
+                event.properties.push((utf8(name, number::PROPERTIES)?, utf8(value, number::PROPERTIES)?));
             }
-            number::CLIENT_TIME_US => event.client_time = Some(micros(&field)?),
-            _ => {}
+            number::CLIENT_TIME_US => event.client_time = Some(micros(&mut fields, key)?),
+            _ => fields.pass(key)?,
         }
     }
     Ok(event)
@@ -49,33 +49,42 @@ pub fn decode_event(bytes: &[u8]) -> Result<Event<'_>, WireError> {
 #[inline]
 pub fn property(entry: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
     let (mut key, mut value) = (&[][..], &[][..]);
-    for field in Fields::new(entry) {
-        let field = field?;
-        let bytes = || field.bytes().map_err(|_| WireError::WireType { field: number::PROPERTIES });
-        match field.number {
-            1 => key = bytes()?,
-            2 => value = bytes()?,
-            _ => {}
+    let mut fields = Fields::new(entry);
+    while let Some(part) = fields.key()? {
+        match part.number {
+            1 => key = fields.bytes(part).map_err(of_properties)?,
+            2 => value = fields.bytes(part).map_err(of_properties)?,
+            _ => fields.pass(part)?,
         }
     }
     Ok((key, value))
 }
 
-fn id(field: &Field<'_>) -> Result<Option<EventId>, WireError> {
-    match field.bytes()? {
+/// A wrong type within an entry is one of the map.
+#[cold]
+fn of_properties(error: WireError) -> WireError {
+    match error {
+        WireError::WireType { .. } => WireError::WireType { field: number::PROPERTIES },
+        other => other,
+    }
+}
+
+#[inline]
+fn id(fields: &mut Fields<'_>, key: Key) -> Result<Option<EventId>, WireError> {
+    match fields.bytes(key)? {
         [] => Ok(None),
         bytes => EventId::from_slice(bytes).map(Some).ok_or(WireError::Id),
     }
 }
 
 #[inline]
-fn micros(field: &Field<'_>) -> Result<Micros, WireError> {
-    Ok(Micros(field.varint()? as i64))
+fn micros(fields: &mut Fields<'_>, key: Key) -> Result<Micros, WireError> {
+    Ok(Micros(fields.varint(key)? as i64))
 }
 
 #[inline]
-fn text<'a>(field: &Field<'a>) -> Result<&'a str, WireError> {
-    utf8(field.bytes()?, field.number)
+fn text<'a>(fields: &mut Fields<'a>, key: Key) -> Result<&'a str, WireError> {
+    utf8(fields.bytes(key)?, key.number)
 }
 
 #[inline]

@@ -2,7 +2,7 @@
 
 use crate::Trust;
 use pistats_core::{EventId, Limits, Micros, PartitionId, Reason, Refusal, SiteId};
-use pistats_proto::wire::{Field, Fields, WireError, number, property, text};
+use pistats_proto::wire::{Fields, Key, WireError, number, property, text};
 
 /// How much of a property's key a refusal repeats, in characters.
 const QUOTED_CHARS: usize = 64;
@@ -55,8 +55,9 @@ impl<'a> Check<'a> {
             return Err(refusal(Reason::EventTooLarge, String::new(), message));
         }
         let mut seen = Seen::default();
-        for field in Fields::new(bytes) {
-            self.field(&field.map_err(malformed)?, &mut seen)?;
+        let mut fields = Fields::new(bytes);
+        while let Some(key) = fields.key().map_err(malformed)? {
+            self.field(&mut fields, key, &mut seen)?;
         }
         if seen.visitor_id.is_empty() {
             return Err(missing_visitor());
@@ -73,45 +74,45 @@ impl<'a> Check<'a> {
         })
     }
 
-    #[inline]
-    fn field<'b>(&self, field: &Field<'b>, seen: &mut Seen<'b>) -> Result<(), Refusal> {
+    #[inline(always)]
+    fn field<'b>(&self, fields: &mut Fields<'b>, key: Key, seen: &mut Seen<'b>) -> Result<(), Refusal> {
         let limits = self.limits;
-        match field.number {
-            number::ID => seen.id = id(field)?,
-            number::TIME_US => seen.time = Some(varint(field)? as i64),
-            number::SENT_AT_US => seen.sent_at = Some(varint(field)? as i64),
-            number::VISITOR_ID => seen.visitor_id = limited(field, limits.id_bytes)?,
-            number::USER_ID => _ = limited(field, limits.id_bytes)?,
-            number::NAME => _ = limited(field, limits.name_bytes)?,
-            number::URL | number::REFERRER => _ = limited(field, limits.url_bytes)?,
-            number::TITLE | number::LANGUAGE | number::TIME_ZONE => _ = limited(field, limits.text_bytes)?,
+        match key.number {
+            number::ID => seen.id = id(fields, key)?,
+            number::TIME_US => seen.time = Some(varint(fields, key)? as i64),
+            number::SENT_AT_US => seen.sent_at = Some(varint(fields, key)? as i64),
+            number::VISITOR_ID => seen.visitor_id = limited(fields, key, limits.id_bytes)?,
+            number::USER_ID => _ = limited(fields, key, limits.id_bytes)?,
+            number::NAME => _ = limited(fields, key, limits.name_bytes)?,
+            number::URL | number::REFERRER => _ = limited(fields, key, limits.url_bytes)?,
+            number::TITLE | number::LANGUAGE | number::TIME_ZONE => _ = limited(fields, key, limits.text_bytes)?,
             number::TOPICS => {
                 if seen.topics == limits.topics {
                     return Err(too_many("topics", limits.topics));
                 }
-                topic(field, seen.topics, limits.topic_bytes)?;
+                topic(fields, key, seen.topics, limits.topic_bytes)?;
                 seen.topics += 1;
             }
             number::SCREEN_WIDTH | number::SCREEN_HEIGHT => {
-                let pixels = varint(field)?;
+                let pixels = varint(fields, key)?;
                 if pixels > u64::from(limits.screen_pixels) {
-                    return Err(too_large(field, pixels, u64::from(limits.screen_pixels)));
+                    return Err(too_large(key, pixels, u64::from(limits.screen_pixels)));
                 }
             }
             // What is not believed is not judged either, as long as it is text.
             number::USER_AGENT => {
                 let limit = if self.trust.believes() { limits.text_bytes } else { usize::MAX };
-                seen.has_user_agent = !limited(field, limit)?.is_empty();
+                seen.has_user_agent = !limited(fields, key, limit)?.is_empty();
             }
-            number::COUNTRY => seen.country = self.country(field)?,
+            number::COUNTRY => seen.country = self.country(fields, key)?,
             number::CLIENT_ADDRESS => {
-                limited(field, limits.text_bytes)?;
+                limited(fields, key, limits.text_bytes)?;
                 seen.has_address = true;
             }
             number::VALUE_MICROS => {
-                let magnitude = (varint(field)? as i64).unsigned_abs();
+                let magnitude = (varint(fields, key)? as i64).unsigned_abs();
                 if magnitude > limits.value_micros {
-                    return Err(too_large(field, magnitude, limits.value_micros));
+                    return Err(too_large(key, magnitude, limits.value_micros));
                 }
             }
             number::PROPERTIES => {
@@ -119,17 +120,16 @@ impl<'a> Check<'a> {
                     return Err(too_many("properties", limits.properties));
                 }
                 seen.properties += 1;
-                self.property(field)?;
+                self.property(bytes(fields, key)?)?;
             }
             stamp if number::STAMPS.contains(&stamp) => return Err(stamped(stamp)),
             // Of a later contract; it is kept as it is.
-            _ => {}
+            _ => fields.pass(key).map_err(malformed)?,
         }
         Ok(())
     }
 
-    fn property(&self, field: &Field<'_>) -> Result<(), Refusal> {
-        let entry = field.bytes().map_err(|_| wrong_type(field.number))?;
+    fn property(&self, entry: &[u8]) -> Result<(), Refusal> {
         let (key, value) = property(entry).map_err(|error| {
             let message = format!("an entry is no pair of texts ({error}); send a map of text to text");
             refusal(Reason::Malformed, "properties".into(), message)
@@ -139,8 +139,8 @@ impl<'a> Check<'a> {
         checked_text(value, self.limits.property_value_bytes, path, "the value")
     }
 
-    fn country(&self, field: &Field<'_>) -> Result<Option<[u8; 2]>, Refusal> {
-        let bytes = limited(field, usize::MAX)?;
+    fn country(&self, fields: &mut Fields<'_>, key: Key) -> Result<Option<[u8; 2]>, Refusal> {
+        let bytes = limited(fields, key, usize::MAX)?;
         match bytes {
             [] => Ok(None),
             [first, second] if first.is_ascii_alphabetic() && second.is_ascii_alphabetic() => {
@@ -180,35 +180,34 @@ impl<'a> Check<'a> {
     }
 }
 
-fn id(field: &Field<'_>) -> Result<Option<EventId>, Refusal> {
-    let bytes = field.bytes().map_err(|_| wrong_type(field.number))?;
+#[inline]
+fn id(fields: &mut Fields<'_>, key: Key) -> Result<Option<EventId>, Refusal> {
+    let bytes = bytes(fields, key)?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    EventId::from_slice(bytes).map(Some).ok_or_else(|| {
-        let message = format!(
-            "an id is the 16 bytes of a UUID version 7, this one has {} bytes; or leave it out and the server makes one",
-            bytes.len()
-        );
-        refusal(Reason::InvalidId, "id".into(), message)
-    })
+    EventId::from_slice(bytes).map(Some).ok_or_else(|| no_id(bytes.len()))
+}
+
+#[inline(always)]
+fn varint(fields: &mut Fields<'_>, key: Key) -> Result<u64, Refusal> {
+    fields.varint(key).map_err(malformed)
+}
+
+#[inline(always)]
+fn bytes<'b>(fields: &mut Fields<'b>, key: Key) -> Result<&'b [u8], Refusal> {
+    fields.bytes(key).map_err(malformed)
 }
 
 #[inline]
-fn varint(field: &Field<'_>) -> Result<u64, Refusal> {
-    field.varint().map_err(|_| wrong_type(field.number))
-}
-
-#[inline]
-fn limited<'b>(field: &Field<'b>, limit: usize) -> Result<&'b [u8], Refusal> {
-    let bytes = field.bytes().map_err(|_| wrong_type(field.number))?;
-    checked_text(bytes, limit, || name(field.number).to_owned(), "the text")?;
+fn limited<'b>(fields: &mut Fields<'b>, key: Key, limit: usize) -> Result<&'b [u8], Refusal> {
+    let bytes = bytes(fields, key)?;
+    checked_text(bytes, limit, || name(key.number).to_owned(), "the text")?;
     Ok(bytes)
 }
 
-fn topic(field: &Field<'_>, index: usize, limit: usize) -> Result<(), Refusal> {
-    let bytes = field.bytes().map_err(|_| wrong_type(field.number))?;
-    checked_text(bytes, limit, || format!("topics[{index}]"), "the topic")
+fn topic(fields: &mut Fields<'_>, key: Key, index: usize, limit: usize) -> Result<(), Refusal> {
+    checked_text(bytes(fields, key)?, limit, || format!("topics[{index}]"), "the topic")
 }
 
 #[inline]
@@ -241,14 +240,20 @@ fn refusal(reason: Reason, field: String, message: String) -> Refusal {
 
 #[cold]
 fn malformed(error: WireError) -> Refusal {
+    if let WireError::WireType { field } = error {
+        let message = "the value has another type than this field; send the type that the contract names".to_owned();
+        return refusal(Reason::Malformed, name(field).to_owned(), message);
+    }
     let message = format!("the bytes are no pistats.ingest.v1.Event: {error}");
     refusal(Reason::Malformed, String::new(), message)
 }
 
 #[cold]
-fn wrong_type(number: u32) -> Refusal {
-    let message = "the value has another type than this field; send the type that the contract names".to_owned();
-    refusal(Reason::Malformed, name(number).to_owned(), message)
+fn no_id(length: usize) -> Refusal {
+    let message = format!(
+        "an id is the 16 bytes of a UUID version 7, this one has {length} bytes; or leave it out and the server makes one"
+    );
+    refusal(Reason::InvalidId, "id".into(), message)
 }
 
 #[cold]
@@ -274,7 +279,7 @@ fn too_many(field: &str, limit: usize) -> Refusal {
 }
 
 #[cold]
-fn too_large(field: &Field<'_>, value: u64, limit: u64) -> Refusal {
+fn too_large(key: Key, value: u64, limit: u64) -> Refusal {
     let message = format!("the magnitude is {value}; at most {limit} is accepted");
-    refusal(Reason::ValueOutOfRange, name(field.number).to_owned(), message)
+    refusal(Reason::ValueOutOfRange, name(key.number).to_owned(), message)
 }

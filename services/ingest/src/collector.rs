@@ -3,7 +3,7 @@
 
 use crate::IngestCounters;
 use crate::check::{Check, Checked};
-use crate::identity::Identity;
+use crate::identity::{Identity, NoRandomNumbers};
 use crate::pack::{Head, Packer};
 use crate::recent::{RecentIds, fingerprint};
 use crate::rejected::{self, Allowance};
@@ -119,8 +119,8 @@ impl Collector {
     /// A collector on the system's clock.
     ///
     /// # Errors
-    /// When the system has no random numbers to give (for the writer's id).
-    pub fn new(log: Arc<dyn EventLog>, limits: Limits) -> Result<Collector, getrandom::Error> {
+    /// [`NoRandomNumbers`]: the writer's id is one.
+    pub fn new(log: Arc<dyn EventLog>, limits: Limits) -> Result<Collector, NoRandomNumbers> {
         Collector::with_clock(log, limits, wall_clock())
     }
 
@@ -128,7 +128,7 @@ impl Collector {
     ///
     /// # Errors
     /// As [`Collector::new`].
-    pub fn with_clock(log: Arc<dyn EventLog>, limits: Limits, clock: Clock) -> Result<Collector, getrandom::Error> {
+    pub fn with_clock(log: Arc<dyn EventLog>, limits: Limits, clock: Clock) -> Result<Collector, NoRandomNumbers> {
         Ok(Collector {
             log,
             limits,

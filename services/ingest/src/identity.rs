@@ -3,6 +3,17 @@
 use pistats_core::{EventId, Micros};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// The system has no random numbers to give, and without one a writer of records cannot be told from others.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the system has no random numbers to give: {0}")]
+pub struct NoRandomNumbers(getrandom::Error);
+
+impl From<getrandom::Error> for NoRandomNumbers {
+    fn from(error: getrandom::Error) -> NoRandomNumbers {
+        NoRandomNumbers(error)
+    }
+}
+
 /// The writer of records: a random number a process start, and its place in its own order. Makes ids for what has none.
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -13,9 +24,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// # Errors
-    /// When the system has no random numbers to give.
-    pub(crate) fn new() -> Result<Identity, getrandom::Error> {
+    pub(crate) fn new() -> Result<Identity, NoRandomNumbers> {
         Ok(Identity {
             writer: getrandom::u64()?,
             seed: getrandom::u64()?,

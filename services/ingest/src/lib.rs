@@ -33,5 +33,6 @@ mod stamp;
 
 pub use collector::{CollectError, Collected, Collector, Origin, Rejected, Trust};
 pub use counters::{Counts, IngestCounters};
+pub use identity::NoRandomNumbers;
 pub use log::Log;
 pub use service::Ingest;

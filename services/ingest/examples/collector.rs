@@ -1,0 +1,69 @@
+//! A collector alone on an embedded log: the server of the ingest benchmark, and of its recount after a kill.
+//!
+//! ```text
+//!   cargo run --release -p pistats-ingest --example collector -- DIRECTORY 127.0.0.1:7701
+//! ```
+//!
+//! One thread serves, as on one core. The key is `benchmark`. At the start it tells how many events the log holds.
+
+use pistats_core::directory::{Directory, Key, KeyHash};
+use pistats_core::{Limits, Micros, PartitionId, Scope, SiteId};
+use pistats_eventlog::{Config, EventLog, FileLog, Position};
+use pistats_ingest::{Collector, Ingest, Log};
+use pistats_rpc::auth::SharedDirectory;
+use pistats_rpc::server::Settings;
+use std::error::Error;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const KEY: &str = "benchmark";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(directory), Some(address)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: collector DIRECTORY ADDRESS".into());
+    };
+    let log = Arc::new(FileLog::open(directory, Config::default())?);
+    println!("the log holds {} events", count(&*log).await?);
+    let collector = Arc::new(Collector::new(log.clone(), Limits::default())?);
+    let directory = keys();
+    let server = pistats_rpc::Server::new(Settings::default())?
+        .add(Ingest::new(collector, directory.clone()).server())
+        .add(Log::new(log, directory).server());
+    let listener = TcpListener::bind(&address).await?;
+    println!("collecting on http://{}, key {KEY}", listener.local_addr()?);
+    let interrupted = async { _ = tokio::signal::ctrl_c().await };
+    server.serve(listener, interrupted).await?;
+    Ok(())
+}
+
+fn keys() -> SharedDirectory {
+    let key = Key {
+        id: KEY.into(),
+        hash: KeyHash::of(KEY),
+        scope: Scope::Write,
+        site: Some(SiteId(1)),
+        name: KEY.into(),
+        created: Micros(0),
+        revoked: false,
+    };
+    Arc::new(arc_swap::ArcSwap::from_pointee(Directory::new([], [key])))
+}
+
+async fn count(log: &dyn EventLog) -> Result<u64, pistats_eventlog::Error> {
+    let mut events = 0;
+    for partition in PartitionId::all() {
+        let bounds = log.bounds(partition).await?;
+        let mut records = log.read(partition, Position::First).await?;
+        for _ in bounds.first.0..bounds.next.0 {
+            if let Some(record) = futures::StreamExt::next(&mut records).await {
+                events += u64::from(record?.count);
+            }
+        }
+    }
+    Ok(events)
+}
