@@ -83,9 +83,18 @@ impl<'a> Fields<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
+        match self.any_key()? {
+            // It would close a group that was never opened.
+            Key { wire_type: 4, .. } => Err(WireError::Group),
+            key => Ok(Some(key)),
+        }
+    }
+
+    #[inline(always)]
+    fn any_key(&mut self) -> Result<Key, WireError> {
         let key = u32::try_from(self.number()?).map_err(|_| WireError::Key)?;
         let (number, wire_type) = (key >> 3, key & 7);
-        if number == 0 || wire_type > 5 { Err(WireError::Key) } else { Ok(Some(Key { number, wire_type })) }
+        if number == 0 || wire_type > 5 { Err(WireError::Key) } else { Ok(Key { number, wire_type }) }
     }
 
     /// Takes the value of a length-delimited field.
@@ -124,7 +133,6 @@ impl<'a> Fields<'a> {
                 Value::Group
             }
             5 => Value::Fixed32(u32::from_le_bytes(self.take_array()?)),
-            // 4 closes a group that was never opened.
             _ => return Err(WireError::Group),
         })
     }
@@ -183,7 +191,7 @@ impl<'a> Fields<'a> {
             return Err(WireError::Group);
         }
         loop {
-            let key = self.key()?.ok_or(WireError::Truncated)?;
+            let key = self.any_key()?;
             match key.wire_type {
                 3 => self.skip_group(key.number, depth - 1)?,
                 4 if key.number == number => return Ok(()),

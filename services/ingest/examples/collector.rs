@@ -1,10 +1,12 @@
 //! A collector alone on an embedded log: the server of the ingest benchmark, and of its recount after a kill.
 //!
 //! ```text
-//!   cargo run --release -p pistats-ingest --example collector -- DIRECTORY 127.0.0.1:7701
+//!   cargo run --release -p pistats-ingest --example collector -- DIRECTORY 127.0.0.1:7701 [recycle]
 //! ```
 //!
 //! One thread serves, as on one core. The key is `benchmark`. At the start it tells how many events the log holds.
+//! With `recycle` as a third argument the log forgets at once, as if a consumer kept up and nothing was to be retained: its
+//! segments are then overwritten in turn, and there is nothing left to recount.
 
 use pistats_core::directory::{Directory, Key, KeyHash};
 use pistats_core::{Limits, Micros, PartitionId, Scope, SiteId};
@@ -14,6 +16,7 @@ use pistats_rpc::auth::SharedDirectory;
 use pistats_rpc::server::Settings;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 #[global_allocator]
@@ -25,10 +28,15 @@ const KEY: &str = "benchmark";
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(directory), Some(address)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: collector DIRECTORY ADDRESS".into());
+        return Err("usage: collector DIRECTORY ADDRESS [recycle]".into());
     };
-    let log = Arc::new(FileLog::open(directory, Config::default())?);
+    let recycle = arguments.next().as_deref() == Some("recycle");
+    let retain_bytes = if recycle { 0 } else { Config::default().retain_bytes };
+    let log = Arc::new(FileLog::open(directory, Config { retain_bytes, ..Config::default() })?);
     println!("the log holds {} events", count(&*log).await?);
+    if recycle {
+        tokio::spawn(forget(log.clone()));
+    }
     let collector = Arc::new(Collector::new(log.clone(), Limits::default())?);
     let directory = keys();
     let server = pistats_rpc::Server::new(Settings::default())?
@@ -52,6 +60,15 @@ fn keys() -> SharedDirectory {
         revoked: false,
     };
     Arc::new(arc_swap::ArcSwap::from_pointee(Directory::new([], [key])))
+}
+
+async fn forget(log: Arc<dyn EventLog>) -> Result<(), pistats_eventlog::Error> {
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        for partition in PartitionId::all() {
+            log.trim(partition, log.bounds(partition).await?.next).await?;
+        }
+    }
 }
 
 async fn count(log: &dyn EventLog) -> Result<u64, pistats_eventlog::Error> {
