@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/tools/bin:$(CURDIR)/tools/node_modules/.bin:$(PATH)
 
 # What `make run` starts, and what `make bench` measures; both can be given: make run RUN="--data /srv/pistats"
 RUN ?= --data ./data --demo
-BENCH ?=
+BENCH ?= bench-import $(TARGET)/pistats
 
 .PHONY: help deps build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench
 

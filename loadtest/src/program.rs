@@ -18,6 +18,8 @@ const STARTS_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct Workplace {
     program: PathBuf,
     folder: PathBuf,
+    /// The same after a restart: keys are kept by address.
+    port: u16,
 }
 
 impl Workplace {
@@ -27,7 +29,8 @@ impl Workplace {
         let folder = parent.join(format!("run-{}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
-        Ok(Workplace { program, folder })
+        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+        Ok(Workplace { program, folder, port })
     }
 
     /// The server's data folder.
@@ -62,10 +65,9 @@ impl Workplace {
         serde_json::from_str(&text).map_err(|error| format!("pistats {}: no JSON: {error}", args.join(" ")))
     }
 
-    /// Starts a server on the data folder and a free port of loopback, and waits until it is healthy.
+    /// Starts a server on the data folder and a port of loopback, and waits until it is healthy.
     pub(crate) async fn serve(&self) -> Result<Server, Failure> {
-        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-        let address = format!("127.0.0.1:{port}");
+        let address = format!("127.0.0.1:{}", self.port);
         let log_path = self.folder.join("server.log");
         let failed = |error: std::io::Error| format!("pistats serve: {error}");
         let log = std::fs::File::options().create(true).append(true).open(&log_path).map_err(failed)?;
