@@ -64,8 +64,13 @@ pub struct Running {
 impl Running {
     /// Opens everything and listens. When it returns, calls are answered.
     pub async fn start(config: Config) -> Result<Running, String> {
-        let secrets = Secrets::open(&config.data)?;
         let backends = Backends::open(&config).await?;
+        Running::start_on(config, backends).await
+    }
+
+    /// The same on backends that are open already.
+    pub async fn start_on(config: Config, backends: Backends) -> Result<Running, String> {
+        let secrets = Secrets::open(&config.data)?;
         let directory = open_directory(&backends, &secrets).await?;
         let listener = TcpListener::bind(config.server.listen)
             .await

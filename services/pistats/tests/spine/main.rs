@@ -1,18 +1,24 @@
 //! The spine's promises, seen from outside: everything goes through gRPC, as any client's calls do.
 //!
 //! ```text
-//!   references   real inputs give exactly the published answers      order     any arrival order, the same answers
-//!   twice        what is sent again counts once                     oracle    2,000 random questions, answered naively
-//!   replay       reading the log again changes nothing, or repairs  rubbish   refused with a reason, never a panic
+//!   references   real inputs give exactly the published answers      order       any arrival order, the same answers
+//!   twice        what is sent again counts once                     oracle      2,000 random questions, answered naively
+//!   replay       reading the log again changes nothing, or repairs  rubbish     refused with a reason, never a panic
+//!   kill         kill -9, fifty times                               durability  the answer comes after the disk has it
+//!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
 
 mod asked;
+mod commands;
+mod durability;
 mod harness;
 mod kill;
 mod oracle;
 mod order;
 mod process;
 mod references;
+mod reflection;
 mod replay;
 mod reports;
+mod rubbish;
 mod twice;

@@ -1,0 +1,96 @@
+//! The command line, as the README has it.
+
+use crate::process::{Server, free_port};
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct User<'a> {
+    home: &'a Path,
+    url: &'a str,
+}
+
+impl User<'_> {
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_pistats"))
+            .args(arguments)
+            .env("PISTATS_CREDENTIALS", self.home.join("credentials.toml"))
+            .env("PISTATS_SERVER", self.url)
+            .env("PISTATS_DATA", self.home.join("data"))
+            .output()
+            .unwrap()
+    }
+
+    /// Runs a command that must succeed.
+    fn says(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail, and explain itself.
+    fn explains(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?} succeeded");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_gets_from_nothing_to_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), free_port()).await;
+    let user = User { home: folder.path(), url: &server.url };
+
+    assert!(user.explains(&["query", "traffic"]).contains("--site"));
+    let made = user.says(&["site", "create", "example.org", "--time-zone", "Europe/Berlin"]);
+    assert!(made.contains("pst_write_") && made.contains("Europe/Berlin"), "{made}");
+    assert!(user.explains(&["site", "create", "example.org"]).contains("there is a site named"));
+    assert!(user.says(&["site", "list"]).contains("example.org"));
+
+    let lines = folder.path().join("events.ndjson");
+    let line = |second: u32, visitor: &str, url: &str| {
+        format!(
+            "{{\"ts\":\"2024-05-01T10:00:{second:02}Z\",\"visitor\":\"{visitor}\",\"url\":\"{url}\",\"country\":\"DE\"}}\n"
+        )
+    };
+    let text = [line(0, "ada", "/"), line(5, "ada", "/shop"), line(9, "bob", "/"), "rubbish\n".to_owned()].concat();
+    std::fs::write(&lines, text).unwrap();
+    let imported = user.says(&["import", "--wait", lines.to_str().unwrap()]);
+    assert!(imported.contains("3 accepted, 1 refused") && imported.contains("line 4: unreadable"), "{imported}");
+
+    let days = ["--from", "2024-05-01", "--to", "2024-05-01", "--json"];
+    let asked = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&user.says(&[&["query"], arguments, &days].concat())).unwrap()
+    };
+    let traffic = asked(&["traffic", "--by", "hour"]);
+    assert_eq!((&traffic["total"]["events"], &traffic["total"]["visitors"]), (&3.into(), &2.into()));
+    assert_eq!(traffic["steps"].as_array().unwrap().len(), 24);
+    let pages = asked(&["breakdown", "page", "--order-by", "events", "--filter", "country=DE|AT"]);
+    assert_eq!((&pages["rows"][0]["value"], &pages["rows"][0]["metrics"]["events"]), (&"/".into(), &2.into()));
+    let exported = user.says(&[&["query", "export"][..], &days].concat());
+    assert_eq!(exported.lines().count(), 3);
+    assert!(user.says(&["query", "traffic", "--from", "2024-05-01", "--to", "2024-05-01"]).contains("bounce rate"));
+    assert!(user.explains(&["query", "breakdown", "planet"]).contains("no dimension"));
+
+    let status = user.says(&["status"]);
+    assert!(status.contains("checkpoint") && status.contains("dropped"), "{status}");
+    let replayed = user.says(&["replay", "--from", "first", "--json"]);
+    let replayed: serde_json::Value = serde_json::from_str(&replayed).unwrap();
+    assert_eq!((&replayed["events"], &replayed["repaired"]), (&3.into(), &0.into()));
+    assert!(user.says(&["log", "bounds"]).contains("next"));
+    let log: String = (0..8).map(|p| user.says(&["log", "read", "--events", "--partition", &p.to_string()])).collect();
+    assert_eq!(log.matches("/shop").count(), 1, "{log}");
+    assert!(user.says(&["live", "--count", "1"]).contains("current visitors"));
+
+    let keys = user.says(&["key", "list", "--site", "example.org"]);
+    let read = keys.lines().find(|line| line.contains("read")).unwrap();
+    user.says(&["key", "revoke", read.split_whitespace().next().unwrap()]);
+    assert!(user.explains(&[&["query", "traffic"][..], &days].concat()).contains("revoked"));
+    user.says(&["key", "create", "--site", "example.org", "--scope", "read"]);
+    assert_eq!(asked(&["traffic"])["total"]["events"], 3);
+
+    assert!(user.says(&["config", "--dump"]).contains("commit_max_ms"));
+    assert_eq!(user.says(&["health"]).trim(), "serving");
+    server.terminate();
+    assert!(!user.explains(&["health"]).is_empty());
+}
