@@ -69,6 +69,9 @@ pub struct Serve {
     /// Address and port to listen on
     #[arg(long)]
     pub listen: Option<String>,
+    /// Also makes a site `demo` and lets believable visitors walk about on it
+    #[arg(long)]
+    pub demo: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -46,7 +46,17 @@ pub async fn run(command: cli::Serve) -> Result<(), String> {
     println!("piStats serves gRPC and grpc-web on http://{}", running.address);
     println!("  data {}, instance key in {}", running.config.data.display(), running.secrets.key_path.display());
     println!("  make a site:  pistats site create example.org --data {}", running.config.data.display());
+    let demo = match command.demo {
+        true => Some(crate::demo::start(&running.url(), &running.secrets.instance_key).await?),
+        false => None,
+    };
+    if demo.is_some() {
+        println!("  watch the demo:  pistats live --site demo --server {}", running.url());
+    }
     interrupted().await;
+    if let Some(demo) = demo {
+        demo.stop().await;
+    }
     running.stop().await
 }
 

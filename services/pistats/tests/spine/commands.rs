@@ -39,7 +39,8 @@ impl User<'_> {
 async fn a_newcomer_gets_from_nothing_to_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), free_port()).await;
-    let user = User { home: folder.path(), url: &server.url };
+    let url = server.url.clone();
+    let user = User { home: folder.path(), url: &url };
 
     assert!(user.explains(&["query", "traffic"]).contains("--site"));
     let made = user.says(&["site", "create", "example.org", "--time-zone", "Europe/Berlin"]);
