@@ -137,7 +137,6 @@ impl Config {
             (self.log.segment_mib == 0 || self.log.segment_mib > 1024, "log.segment_mib", "use 1 to 1024"),
             (self.log.max_mib < 2 * self.log.segment_mib, "log.max_mib", "leave room for at least two segments"),
             (self.store.readers == 0, "store.readers", "use at least 1"),
-            (self.store.threads == 0, "store.threads", "use at least 1"),
             (self.server.concurrent_calls == 0, "server.concurrent_calls", "use at least 1"),
             (self.limits.batch_events == 0, "limits.batch_events", "use at least 1"),
             (self.limits.event_bytes > self.limits.batch_bytes, "limits.event_bytes", "use at most limits.batch_bytes"),
