@@ -5,11 +5,12 @@
 mod common;
 mod port;
 
-use common::{batch_bytes, bytes, clock, full, of};
+use common::{Bench, batch_bytes, bytes, clock, full, of};
 use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
-use pistats_core::{Limits, Offset, PartitionId, Scope};
+use pistats_core::{Limits, Offset, PartitionId, Scope, SiteId};
 use pistats_eventlog::{Append, Bounds, Error, EventLog, MemoryLog, Position, Records};
+use pistats_ingest::{CollectError, Origin, Trust};
 use pistats_proto::ingest::v1::{CollectRequest, CollectResponse, CollectStreamRequest, Event, Reason};
 use pistats_rpc::client::BearerKey;
 use port::Port;
@@ -231,6 +232,32 @@ async fn an_error_ends_the_stream_after_the_answers_before_it() {
     let status = answers.next().await.unwrap().unwrap_err();
     assert_eq!(violation(&status), (Code::InvalidArgument, "events".into()));
     assert!(answers.next().await.is_none());
+}
+
+#[tokio::test]
+async fn beyond_its_room_a_call_is_refused_and_a_stream_waits() {
+    const LARGE: usize = 100 << 20;
+    let log = Arc::new(GatedLog::default());
+    let bench = Bench::on(log.clone(), Limits { batch_bytes: LARGE, ..Limits::default() });
+    let collector = bench.collector.clone();
+    let origin = Origin { site: SiteId(1), trust: Trust::Public, user_agent: "", traceparent: "" };
+    let event = [bytes(&of("ada"))];
+    let mut first = Box::pin(collector.collect(origin, &event, LARGE));
+    assert!((&mut first).now_or_never().is_none());
+    let error = collector.collect(origin, &event, LARGE).await.unwrap_err();
+    assert!(matches!(error, CollectError::Overloaded), "{error}");
+    // What still fits is taken.
+    let mut small = Box::pin(collector.collect(origin, &event, 1 << 20));
+    assert!((&mut small).now_or_never().is_none());
+    let mut patient = Box::pin(collector.collect_patiently(origin, &event, LARGE));
+    assert!((&mut patient).now_or_never().is_none());
+    assert_eq!(log.gates.lock().waiting.len(), 2, "the patient one has no room yet");
+
+    log.gates.lock().waiting.drain(..).for_each(|gate| gate.send(()).unwrap());
+    assert_eq!((first.await.unwrap().accepted, small.await.unwrap().accepted), (1, 1));
+    assert!((&mut patient).now_or_never().is_none());
+    log.gates.lock().waiting.remove(0).send(()).unwrap();
+    assert_eq!(patient.await.unwrap().accepted, 1);
 }
 
 #[test]
