@@ -6,7 +6,7 @@
 
 use super::{Malformed, Tenant};
 use crate::answer::cell;
-use crate::sql::{ENGINE, Selected, Sql};
+use crate::sql::{ENGINE, Selected, Source, Sql};
 use pistats_core::report::{AsOf, Selection};
 use pistats_core::{EventId, Micros, PartitionId};
 use pistats_proto::query::v1::ExportedEvent;
@@ -52,7 +52,8 @@ pub struct ExportPage {
 pub fn export(tenant: &Tenant, selection: &Selection, after: Option<&After>, rows: u64) -> ExportPage {
     let mut sql = Sql::new(tenant.site, ENGINE);
     let selected = Selected::new(selection, selection.range, tenant.zone());
-    let mut conditions = vec![selected.events_in_range(&mut sql, "")];
+    let Source { from, conditions } = selected.events_in_range(&mut sql, "");
+    let mut conditions = vec![conditions];
     if let Some(after) = after {
         let (time, id) = (sql.bind(after.last.0.0), sql.bind(after.last.1.to_string()));
         // The first condition says less, but engines skip blocks of rows by it.
@@ -64,7 +65,7 @@ pub fn export(tenant: &Tenant, selection: &Selection, after: Option<&After>, row
     let texts = TEXTS.map(|name| format!("e.{name}, ")).concat();
     let page = format!(
         "SELECT e.id, e.time_us, e.received_us, e.visitor, {texts}e.utm_content, e.bot, e.value, e.topics, \
-         e.property_keys, e.property_values, e.log_partition, e.log_offset FROM event e WHERE {} \
+         e.property_keys, e.property_values, e.log_partition, e.log_offset FROM {from} WHERE {} \
          ORDER BY e.time_us, e.id LIMIT {rows}",
         crate::sql::all(&conditions)
     );

@@ -12,7 +12,7 @@
 
 use super::{Malformed, Tenant};
 use crate::answer::{cell, count, read_counts, read_events, read_sessions};
-use crate::sql::{self, At, ENGINE, Selected, Sql, fits_rollups, newcomers};
+use crate::sql::{self, At, ENGINE, Selected, Source, Sql, fits_rollups, newcomers};
 use pistats_core::event::PAGE_VIEW;
 use pistats_core::report::{Compare, Metrics, Traffic};
 use pistats_core::time::{Bucket, Range};
@@ -182,7 +182,7 @@ impl Steps<'_> {
     fn people(&self, counts: bool) -> Statement {
         let mut sql = self.sql();
         let step = self.step(&mut sql, At::EVENT);
-        let events = self.selected.events_in_range(&mut sql, "");
+        let Source { from, conditions } = self.selected.events_in_range(&mut sql, "");
         let of_events = if counts {
             let page_view = sql.bind(PAGE_VIEW);
             format!(
@@ -196,7 +196,7 @@ impl Steps<'_> {
         let keys = if self.series.is_some() { "1, 2" } else { "1" };
         sql.part(
             "people",
-            format!("SELECT {step}e.visitor AS visitor{of_events} FROM event e WHERE {events} GROUP BY {keys}"),
+            format!("SELECT {step}e.visitor AS visitor{of_events} FROM {from} WHERE {conditions} GROUP BY {keys}"),
         );
         let first_step = self.series.map(|series| series.expression(&mut sql, At::VISITOR));
         newcomers(&mut sql, "", self.selected.range, first_step.as_deref());
@@ -239,8 +239,14 @@ impl Steps<'_> {
     fn sessions(&self) -> Statement {
         let mut sql = self.sql();
         let step = self.step(&mut sql, At::SESSION);
-        let sessions = self.selected.sessions_in_range(&mut sql);
-        let rows = format!("SELECT {step}{SESSION_VERSION} FROM session s WHERE {sessions}");
+        let (from, conditions) = if self.selected.has_event_filters() {
+            let living = self.selected.living_sessions(&mut sql, "", "");
+            let holding = self.selected.holds_selected(&mut sql, "", &living);
+            (living, holding)
+        } else {
+            ("session".to_owned(), self.selected.sessions_by_themselves(&mut sql))
+        };
+        let rows = format!("SELECT {step}{SESSION_VERSION} FROM {from} s WHERE {conditions}");
         self.grouped(sql, SUMS_OF_SESSIONS, &rows)
     }
 
@@ -254,13 +260,13 @@ impl Steps<'_> {
              FROM traffic_15m r WHERE {clean}"
         );
         let step = self.step(&mut sql, At::EVENT);
-        let events = self.selected.events_in_range(&mut sql, "");
+        let Source { from, conditions } = self.selected.events_in_range(&mut sql, "");
         let page_view = sql.bind(PAGE_VIEW);
         let raw = format!(
             "SELECT {step}1, CASE WHEN e.name = {page_view} THEN 1 ELSE 0 END, \
              CASE WHEN e.value IS NULL THEN 0 ELSE 1 END, e.value, e.value, e.value \
-             FROM event e WHERE {events} AND {}",
-            is_dirty(At::EVENT)
+             FROM {from} WHERE {conditions} AND {}",
+            lies_in_dirty(At::EVENT)
         );
         self.grouped(sql, SUMS_OF_COUNTS, &format!("{rolled}\nUNION ALL\n{raw}"))
     }
@@ -273,9 +279,11 @@ impl Steps<'_> {
         let rolled =
             format!("SELECT {step}r.sessions, r.bounces, r.session_us, r.page_views FROM session_15m r WHERE {clean}");
         let step = self.step(&mut sql, At::SESSION);
-        let sessions = self.selected.sessions_in_range(&mut sql);
-        let raw =
-            format!("SELECT {step}{SESSION_VERSION} FROM session s WHERE {sessions} AND {}", is_dirty(At::SESSION));
+        let sessions = self.selected.sessions_by_themselves(&mut sql);
+        let raw = format!(
+            "SELECT {step}{SESSION_VERSION} FROM session s WHERE {sessions} AND {}",
+            lies_in_dirty(At::SESSION)
+        );
         self.grouped(sql, SUMS_OF_SESSIONS, &format!("{rolled}\nUNION ALL\n{raw}"))
     }
 
@@ -283,12 +291,21 @@ impl Steps<'_> {
     fn clean(&self, sql: &mut Sql<'_>, bots: Option<&str>) -> String {
         let mut conditions = vec!["r.site = $1".to_owned(), At::ROLLUP.lies_in(sql, self.selected.range)];
         conditions.extend(bots.map(str::to_owned));
-        conditions.push(format!("NOT {}", is_dirty(At::ROLLUP)));
+        conditions.push(format!("NOT ({})", is_dirty(At::ROLLUP)));
         sql::all(&conditions)
     }
 }
 
 /// Whether a row lies in an hour whose rollups are behind.
 fn is_dirty(at: At) -> String {
-    format!("EXISTS (SELECT 1 FROM dirty d WHERE d.hour_us = {0} - {0} % 3600000000)", at.time)
+    format!("{0} - {0} % 3600000000 IN (SELECT hour_us FROM dirty)", at.time)
+}
+
+/// The same of raw rows. The bounds say less, but engines skip blocks of rows by them.
+fn lies_in_dirty(at: At) -> String {
+    format!(
+        "{0} >= (SELECT min(hour_us) FROM dirty) AND {0} < (SELECT max(hour_us) + 3600000000 FROM dirty) AND {1}",
+        at.time,
+        is_dirty(at)
+    )
 }

@@ -7,11 +7,14 @@
 //!
 //! Sessions are signed rows: a condition holds for a version and for its retraction alike, so sums over signs need no
 //! grouping. Where a session has to be told from its older versions, `HAVING sum(sign) > 0` keeps the living one.
+//!
+//! Events meet sessions in plain joins: living sessions of a visitor are disjoint, so an event meets one at most. (EXISTS
+//! would say the same, but the engine then gathers all distinct instants first: docs/adr/0008.)
 
 use super::{Sql, all};
-use pistats_core::Zone;
 use pistats_core::report::{Bots, Dimension, Filter, Operator, Selection};
 use pistats_core::time::Range;
+use pistats_core::{Micros, Zone};
 
 /// The columns that say when a row happened.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +92,15 @@ pub(crate) fn value_of(sql: &mut Sql<'_>, dimension: &Dimension) -> Value {
     Value::Event(column.to_owned())
 }
 
+/// Whether an event `e` is one of a living session `t`.
+pub(crate) const OF_SESSION: &str = "t.visitor = e.visitor AND e.time_us >= t.first_us AND e.time_us <= t.last_us";
+
+/// Where events come from: what follows FROM, and the conditions.
+pub(crate) struct Source {
+    pub(crate) from: String,
+    pub(crate) conditions: String,
+}
+
 /// A selection over one range.
 pub(crate) struct Selected<'a> {
     pub(crate) range: Range,
@@ -129,17 +141,22 @@ impl<'a> Selected<'a> {
         }
     }
 
+    /// Whether events have to be looked at to know which sessions count.
+    pub(crate) fn has_event_filters(&self) -> bool {
+        !self.event_filters.is_empty()
+    }
+
     /// Selected events `e` in the range. `name` leads the names of parts that this adds.
-    pub(crate) fn events_in_range(&self, sql: &mut Sql<'_>, name: &str) -> String {
-        let mut conditions = vec![self.events_by_themselves(sql), At::EVENT.lies_in(sql, self.range)];
-        if !self.session_filters.is_empty() {
-            let part = self.matching_sessions(sql, name);
-            conditions.push(format!(
-                "EXISTS (SELECT 1 FROM {part} m WHERE m.visitor = e.visitor \
-                 AND m.first_us <= e.time_us AND e.time_us <= m.last_us)"
-            ));
+    pub(crate) fn events_in_range(&self, sql: &mut Sql<'_>, name: &str) -> Source {
+        let conditions = all(&[self.events_by_themselves(sql), At::EVENT.lies_in(sql, self.range)]);
+        if self.session_filters.is_empty() {
+            return Source { from: "event e".to_owned(), conditions };
         }
-        all(&conditions)
+        let part = self.matching_sessions(sql, name);
+        let from = format!(
+            "event e JOIN {part} m ON m.visitor = e.visitor AND m.first_us <= e.time_us AND e.time_us <= m.last_us"
+        );
+        Source { from, conditions }
     }
 
     /// Events `e` at any time that pass the bots mode and all filters but those of sessions.
@@ -154,11 +171,15 @@ impl<'a> Selected<'a> {
         all(&conditions)
     }
 
-    /// Events `e` that pass as [`Selected::events_by_themselves`] and may lie in a session of the range: sessions that
-    /// start in the range hold no event before it.
-    pub(crate) fn events_of_sessions(&self, sql: &mut Sql<'_>) -> String {
+    /// Events `e` at any time that pass as [`Selected::events_by_themselves`], as far as the sessions of
+    /// [`Selected::living_sessions`] reach: they hold no event before the range.
+    pub(crate) fn events_of_living(&self, sql: &mut Sql<'_>, living: &str) -> Source {
         let from = sql.bind(self.range.hull(self.zone).0.0);
-        format!("{} AND e.time_us >= {from}", self.events_by_themselves(sql))
+        let conditions = format!(
+            "{} AND e.time_us >= {from} AND e.time_us <= (SELECT max(last_us) FROM {living})",
+            self.events_by_themselves(sql)
+        );
+        Source { from: "event e".to_owned(), conditions }
     }
 
     /// Versions of sessions `s` that start in the range and pass all conditions that a session's own row can tell.
@@ -173,17 +194,42 @@ impl<'a> Selected<'a> {
         all(&conditions)
     }
 
-    /// Versions of sessions `s` that start in the range and hold a selected event, wherever it lies.
-    pub(crate) fn sessions_in_range(&self, sql: &mut Sql<'_>) -> String {
+    /// Adds the living sessions `s` that start in the range and pass all conditions that a session's own row can tell,
+    /// numbered, with the columns `more` (`, s.…`) and a sign of one.
+    pub(crate) fn living_sessions(&self, sql: &mut Sql<'_>, name: &str, more: &str) -> String {
+        let part = format!("{name}living");
         let own = self.sessions_by_themselves(sql);
-        if self.event_filters.is_empty() {
-            return own;
+        let columns = format!("s.visitor, s.day, s.first_us, s.last_us, s.events, s.page_views{more}");
+        let body = format!(
+            "SELECT row_number() OVER () AS no, 1 AS sign, {columns} FROM session s WHERE {own} \
+             GROUP BY {columns} HAVING sum(s.sign) > 0"
+        );
+        sql.part(&part, body);
+        part
+    }
+
+    /// Which sessions `s` of [`Selected::living_sessions`] hold a selected event, wherever it lies.
+    pub(crate) fn holds_selected(&self, sql: &mut Sql<'_>, name: &str, living: &str) -> String {
+        if !self.has_event_filters() {
+            // Filters of sessions and the bots mode: the session's own row told.
+            return "true".to_owned();
         }
-        let events = self.events_of_sessions(sql);
-        format!(
-            "{own} AND EXISTS (SELECT 1 FROM event e WHERE {events} AND e.visitor = s.visitor \
-             AND e.time_us >= s.first_us AND e.time_us <= s.last_us)"
-        )
+        let Source { from, conditions } = self.events_of_living(sql, living);
+        let part = format!("{name}holding");
+        sql.part(&part, format!("SELECT DISTINCT t.no FROM {from} JOIN {living} t ON {OF_SESSION} WHERE {conditions}"));
+        format!("s.no IN (SELECT no FROM {part})")
+    }
+
+    /// An instant before which every instant from the start of the range on lies in it.
+    pub(crate) fn first_outside(&self) -> Micros {
+        match self.range {
+            Range::Times { to, .. } => to,
+            Range::Days { first, last } => {
+                let start = self.zone.start_of(first);
+                // Where midnight comes twice, the old day returns after the new one began.
+                if self.zone.end_of(first.plus(-1)) > start { start } else { self.zone.start_of(last.plus(1)) }
+            }
+        }
     }
 
     /// Adds the living sessions that touch the range and pass the filters of sessions.
@@ -236,5 +282,30 @@ fn matches(operator: Operator, value: &str, wanted: &[String]) -> String {
         Operator::Contains | Operator::DoesNotContain => either(&|wanted| format!("strpos({value}, {wanted}) > 0")),
         Operator::StartsWith => either(&|wanted| format!("starts_with({value}, {wanted})")),
         Operator::Is | Operator::IsNot => format!("{value} IN ({})", wanted.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pistats_core::Day;
+
+    #[test]
+    fn nothing_outside_of_a_range_lies_before_its_first_instant_outside() {
+        let zone = Zone::named("America/St_Johns").expect("a zone");
+        // On 2010-11-07 one minute came before the last hour of the 6th; the days around are plain.
+        for first in ["2010-11-05", "2010-11-06", "2010-11-07", "2010-11-08"] {
+            let first = Day::parse(first).expect("a day");
+            let range = Range::Days { first, last: first };
+            let selection = Selection { range, filters: vec![], bots: Bots::Include };
+            let outside = Selected::new(&selection, range, &zone).first_outside();
+            let (from, to) = range.hull(&zone);
+            let mut at = from;
+            while at < to && range.holds(at, zone.day_of(at)) {
+                at = at.plus(30 * Micros::SECOND);
+            }
+            assert!(outside <= at, "{first}: {outside:?} lies after {at:?}");
+            assert!(outside == at || outside == from, "{first}: as late as it can be, or at the start");
+        }
     }
 }
