@@ -9,8 +9,8 @@
 //! ```
 
 use crate::window::Window;
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 use pistats_core::session::{self, GAP_US};
 use pistats_core::{Micros, Session, SiteId, VisitorKey, VisitorNo};
 use std::hash::{BuildHasher, Hasher};
@@ -130,9 +130,17 @@ impl Hasher for FirstBits {
         }
     }
 
+    fn write_u64(&mut self, bits: u64) {
+        self.0 = bits;
+    }
+
     fn write_u128(&mut self, key: u128) {
         self.0 = key as u64;
     }
+}
+
+fn half(key: VisitorKey) -> u64 {
+    key.0 as u64
 }
 
 type Map = HashMap<VisitorKey, Visitor, AlreadyHashed>;
@@ -142,12 +150,21 @@ pub(crate) struct Visitors {
     young: Map,
     old: Map,
     capacity: usize,
+    /// Half of the key of everyone who left memory; none once they became too many to remember.
+    ///
+    /// Of a site that had no visitors when this cache began, a key neither here nor in memory was never seen: an import
+    /// into a new site looks nobody up.
+    gone: Option<HashSet<u64, AlreadyHashed>>,
 }
+
+/// Keys remembered for each visitor that may be held: they cost a fortieth.
+const GONE_PER_HELD: usize = 8;
 
 impl Visitors {
     /// Holds at most `capacity` entries in each of two generations, but for pinned ones and those of one batch.
     pub(crate) fn new(capacity: usize) -> Visitors {
-        Visitors { young: Map::default(), old: Map::default(), capacity: capacity.max(1) }
+        let (young, old, gone) = (Map::default(), Map::default(), Some(HashSet::default()));
+        Visitors { young, old, capacity: capacity.max(1), gone }
     }
 
     /// Lets the generations turn if the young one is full. Between batches only: a batch relies on what it has seen.
@@ -156,8 +173,18 @@ impl Visitors {
             return;
         }
         let mut leaving = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
-        leaving.retain(|_, visitor| visitor.is_pinned(committed));
+        let gone = &mut self.gone;
+        leaving.retain(|key, visitor| {
+            let stays = visitor.is_pinned(committed);
+            if let (false, Some(gone)) = (stays, gone.as_mut()) {
+                gone.insert(half(*key));
+            }
+            stays
+        });
         self.young = leaving;
+        if self.gone.as_ref().is_some_and(|gone| gone.len() > self.capacity * 2 * GONE_PER_HELD) {
+            self.gone = None;
+        }
     }
 
     /// The entry of a key, if it is in memory.
@@ -178,8 +205,16 @@ impl Visitors {
         self.young.insert(key, visitor);
     }
 
+    /// Whether a visitor that is not in memory was never there since this cache began.
+    pub(crate) fn was_never_held(&self, key: VisitorKey) -> bool {
+        self.gone.as_ref().is_some_and(|gone| !gone.contains(&half(key)))
+    }
+
     /// Forgets a visitor, whose changes must be committed.
     pub(crate) fn forget(&mut self, key: VisitorKey) {
+        if let Some(gone) = &mut self.gone {
+            gone.insert(half(key));
+        }
         self.young.remove(&key);
         self.old.remove(&key);
     }

@@ -51,6 +51,8 @@ pub(crate) struct Worker {
     /// Where the partition's folding stands: the first offset that is in no window.
     pub(crate) position: Offset,
     next_ordinals: HashMap<SiteId, u64>,
+    /// Sites that had no visitor in the partition when this worker began.
+    new_sites: HashSet<SiteId>,
 }
 
 impl Worker {
@@ -60,7 +62,7 @@ impl Worker {
         let (visitors, rows) = (Visitors::new(capacity), Rows::default());
         let start = epoch.checkpoints.iter().find(|checkpoint| checkpoint.partition == partition);
         let position = start.map_or(Offset(0), |checkpoint| checkpoint.next);
-        Worker { epoch, partition, visitors, rows, position, next_ordinals: HashMap::new() }
+        Worker { epoch, partition, visitors, rows, position, next_ordinals: HashMap::new(), new_sites: HashSet::new() }
     }
 
     /// Works until the inbox is closed or something fails.
@@ -144,9 +146,12 @@ impl Worker {
             }
         }
         for (site, keys) in keys_of {
-            // Where no visitor was ever numbered there is none to look up.
-            if self.next_ordinal(site)? > 0 {
-                for found in self.lookup().visitors(site, self.partition, &keys)? {
+            self.next_ordinal(site)?;
+            let is_new_site = self.new_sites.contains(&site);
+            let is_asked = |key: &&VisitorKey| !(is_new_site && self.visitors.was_never_held(**key));
+            let asked: Vec<VisitorKey> = keys.iter().filter(is_asked).copied().collect();
+            if !asked.is_empty() {
+                for found in self.lookup().visitors(site, self.partition, &asked)? {
                     self.visitors.insert(found.key, Visitor::known(site, found.visitor, found.first_seen));
                 }
             }
@@ -223,6 +228,9 @@ impl Worker {
         }
         let next = self.lookup().next_ordinal(site, self.partition)?;
         self.next_ordinals.insert(site, next);
+        if next == 0 {
+            self.new_sites.insert(site);
+        }
         Ok(next)
     }
 }

@@ -208,9 +208,9 @@ async fn first_seen_moves_back_by_an_older_event() {
     let newer = event.clone();
     event.time = event.time.plus(-3 * Micros::DAY);
     event.id.0[15] ^= 1;
-    world.append(&[newer.clone()], 1).await;
+    world.append(std::slice::from_ref(&newer), 1).await;
     caught_up(&handle).await;
-    world.append(&[event.clone()], 1).await;
+    world.append(std::slice::from_ref(&event), 1).await;
     caught_up(&handle).await;
     handle.shutdown().await;
     assert_rows(&world.rows().await, &naive(&[newer, event.clone()], &history.zone), "moved back");

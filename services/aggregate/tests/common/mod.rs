@@ -167,6 +167,9 @@ fn line(kind: &str, cells: &[Cell]) -> String {
     format!("{kind} {cells:?}")
 }
 
+/// Time, id, page, page view, bot.
+type Seen = (Micros, u128, String, bool, bool);
+
 /// What must come out, by sorting and looping: each id once, sessions by gaps, first seen by minimum.
 pub fn naive(sent: &[Sent], zone: &Zone) -> Vec<String> {
     let wide = |id: u128| Cell::Wide(id);
@@ -174,7 +177,7 @@ pub fn naive(sent: &[Sent], zone: &Zone) -> Vec<String> {
     let mut seen = HashSet::new();
     let mut enricher = Enricher::default();
     let mut rows = Vec::new();
-    let mut visitors: BTreeMap<VisitorKey, Vec<(Micros, u128, String, bool, bool)>> = BTreeMap::new();
+    let mut visitors: BTreeMap<VisitorKey, Vec<Seen>> = BTreeMap::new();
     for event in sent.iter().filter(|event| seen.insert(event.id)) {
         let key = VisitorKey::derive(&SECRET, SITE, event.visitor_id.as_bytes());
         let core = event.as_core();
