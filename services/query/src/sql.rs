@@ -23,7 +23,15 @@ pub(crate) const BYTEWISE: &str = "COLLATE \"C\"";
 pub(crate) struct Sql<'a> {
     pub(crate) dialect: &'a dyn Dialect,
     values: Vec<Cell>,
-    parts: Vec<(String, String)>,
+    parts: Vec<Part>,
+}
+
+/// `WITH name AS (body)`.
+struct Part {
+    name: String,
+    /// How the engine is told to treat it: nothing, or MATERIALIZED.
+    how: &'static str,
+    body: String,
 }
 
 impl<'a> Sql<'a> {
@@ -46,18 +54,27 @@ impl<'a> Sql<'a> {
 
     /// Adds a named part (`WITH name AS (…)`). The same name means the same part.
     pub(crate) fn part(&mut self, name: &str, body: String) {
-        if !self.parts.iter().any(|(known, _)| known == name) {
-            self.parts.push((name.to_owned(), body));
+        self.add(name, "", body);
+    }
+
+    /// Adds a named part that is worked out before what refers to it: the engine then knows how small it is.
+    pub(crate) fn part_first(&mut self, name: &str, body: String) {
+        self.add(name, "MATERIALIZED ", body);
+    }
+
+    fn add(&mut self, name: &str, how: &'static str, body: String) {
+        if !self.parts.iter().any(|known| known.name == name) {
+            self.parts.push(Part { name: name.to_owned(), how, body });
         }
     }
 
     /// The statement that ends in `select`.
     pub(crate) fn finish(self, select: &str) -> Statement {
         let mut sql = String::new();
-        for (number, (name, body)) in self.parts.iter().enumerate() {
+        for (number, Part { name, how, body }) in self.parts.iter().enumerate() {
             let lead = if number == 0 { "WITH " } else { ",\n" };
             // Writing to a String cannot fail.
-            let _ = write!(sql, "{lead}{name} AS (\n{body})");
+            let _ = write!(sql, "{lead}{name} AS {how}(\n{body})");
         }
         if !sql.is_empty() {
             sql.push('\n');

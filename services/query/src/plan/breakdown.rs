@@ -206,11 +206,13 @@ impl RowsOf<'_> {
 
         let living = self.selected.living_sessions(sql, name, "");
         let events = with_items(value, self.selected.events_of_living(sql, &living));
+        let hits = format!("SELECT e.item, e.visitor, e.time_us FROM {events} JOIN page p ON p.value = e.item");
+        sql.part_first(&format!("{name}hits"), hits);
         let visits = format!(
             "SELECT x.value, count(*) AS sessions, count(*) FILTER (WHERE x.events = 1) AS bounces, \
              sum(x.length_us) AS session_us, sum(x.page_views) AS session_page_views FROM (\
              SELECT DISTINCT e.item AS value, t.no, t.events, t.last_us - t.first_us AS length_us, t.page_views \
-             FROM {events} JOIN page p ON p.value = e.item JOIN {living} t ON {OF_SESSION}) x GROUP BY x.value"
+             FROM {name}hits e JOIN {living} t ON {OF_SESSION}) x GROUP BY x.value"
         );
         sql.part(&format!("{name}visits"), visits);
 
