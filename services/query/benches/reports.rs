@@ -193,7 +193,7 @@ fn add_visit(
 ) {
     let partition = PartitionId((visitor % 8) as u16);
     let no = VisitorNo::new(partition, visitor / 8);
-    let bot = visitor % 23 == 0;
+    let bot = visitor.is_multiple_of(23);
     let (country, browser) = (format!("C{}", visitor % 40), format!("B{}", visitor % 9));
     let source = format!("source{}.example", dice.skewed(200));
     let mut runs: Vec<Session<Arc<str>>> = Vec::new();
