@@ -48,11 +48,25 @@ impl Interceptor for BearerKey {
 /// [`Error::Endpoint`] and [`Error::Key`] before anything is sent; [`Error::Connect`] when nobody listens there.
 pub async fn connect(endpoint: &str, key: &str) -> Result<Channel, Error> {
     let key = BearerKey::new(key)?;
-    let channel = settings(endpoint)?
-        .connect()
-        .await
-        .map_err(|source| Error::Connect { endpoint: endpoint.to_owned(), source })?;
-    Ok(InterceptedService::new(channel, key))
+    Ok(InterceptedService::new(connect_open(endpoint).await?, key))
+}
+
+/// A channel that connects with its first call: nobody need listen yet.
+///
+/// # Errors
+/// [`Error::Endpoint`] and [`Error::Key`].
+pub fn lazy(endpoint: &str, key: &str) -> Result<Channel, Error> {
+    let key = BearerKey::new(key)?;
+    Ok(InterceptedService::new(settings(endpoint)?.connect_lazy(), key))
+}
+
+/// Connects without a key, for what is open to all: health and reflection.
+///
+/// # Errors
+/// [`Error::Endpoint`], [`Error::Connect`].
+pub async fn connect_open(endpoint: &str) -> Result<tonic::transport::Channel, Error> {
+    let failed = |source| Error::Connect { endpoint: endpoint.to_owned(), source };
+    settings(endpoint)?.connect().await.map_err(failed)
 }
 
 fn settings(endpoint: &str) -> Result<Endpoint, Error> {

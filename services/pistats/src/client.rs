@@ -1,49 +1,18 @@
-//! A channel to a server and the key to show on it.
+//! Which key a command shows, and the channel it shows it on.
 
 use crate::cli::Server;
 use crate::credentials::{Credentials, INSTANCE_KEY_FILE};
 use pistats_core::Scope;
-use std::time::Duration;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::Status;
 
-/// A channel that shows a key on every call.
-pub type Authorized = InterceptedService<Channel, Bearer>;
+pub use pistats_rpc::client::Channel as Authorized;
 
 /// Messages a server may answer with: an export page or a packed record.
 pub const MESSAGE_BYTES: usize = 64 << 20;
 
-/// Adds `authorization: Bearer KEY`.
-#[derive(Clone)]
-pub struct Bearer(MetadataValue<Ascii>);
-
-impl Bearer {
-    pub fn new(secret: &str) -> Result<Bearer, String> {
-        let value =
-            format!("Bearer {secret}").parse().map_err(|_| "a key has only visible ASCII characters".to_owned())?;
-        Ok(Bearer(value))
-    }
-}
-
-impl tonic::service::Interceptor for Bearer {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
-        Ok(request)
-    }
-}
-
-/// The endpoint of an address such as `http://127.0.0.1:8080`.
-pub fn endpoint(address: &str) -> Result<Endpoint, String> {
-    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| format!("{address}: {error}"))?;
-    Ok(endpoint.connect_timeout(Duration::from_secs(5)).tcp_nodelay(true).http2_adaptive_window(false))
-}
-
-/// A channel that connects when it is first used.
+/// A channel that connects with its first call.
 pub fn channel(address: &str, secret: &str) -> Result<Authorized, String> {
-    let bearer = Bearer::new(secret)?;
-    Ok(InterceptedService::new(endpoint(address)?.connect_lazy(), bearer))
+    pistats_rpc::client::lazy(address, secret).map_err(|error| error.to_string())
 }
 
 impl Server {

@@ -2,7 +2,6 @@
 
 use super::{Failure, failed, position};
 use crate::cli::{Live, Replay, Server, Status};
-use crate::client;
 use crate::table;
 use pistats_core::Scope;
 use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
@@ -135,8 +134,7 @@ pub async fn health(server: Server) -> Result<(), Failure> {
 pub async fn check(server: &Server) -> Result<(), Failure> {
     use tonic_health::pb::health_check_response::ServingStatus;
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-    let channel =
-        client::endpoint(&server.server)?.connect().await.map_err(|error| format!("{}: {error}", server.server))?;
+    let channel = pistats_rpc::client::connect_open(&server.server).await.map_err(|error| error.to_string())?;
     let answer =
         HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await.map_err(failed)?;
     match answer.into_inner().status() {
