@@ -49,7 +49,7 @@ impl Visit<'_> {
             walk.happen("signup", &[], None);
         }
         if !cart.is_empty() {
-            walk.to_the_till(&cart, &mut dice);
+            walk.check_out(&cart, &mut dice);
         }
     }
 }
@@ -95,7 +95,7 @@ impl<F: FnMut(Event)> Walk<'_, F> {
     }
 
     /// Some get there. The short way loses fewer.
-    fn to_the_till(&mut self, cart: &[&'static Page], dice: &mut Dice) {
+    fn check_out(&mut self, cart: &[&'static Page], dice: &mut Dice) {
         let short = self.visit.person.variant == "short-checkout";
         let steps = [(&CART, 0.85), (&CHECKOUT, if short { 0.72 } else { 0.62 })];
         for (page, chance) in steps {

@@ -137,7 +137,7 @@ async fn msnbc_gives_views_visitors_entries_and_exits_of_every_category() {
     let (views, entries, exits) =
         (by(Dimension::Url).await, by(Dimension::EntryPage).await, by(Dimension::ExitPage).await);
     assert_eq!(views.len(), expected.categories.len());
-    let of = |rows: &[Row], page: &str| rows.iter().find(|row| row.value == page).unwrap().metrics.clone().unwrap();
+    let of = |rows: &[Row], page: &str| rows.iter().find(|row| row.value == page).unwrap().metrics.unwrap();
     for category in &expected.categories {
         let page = format!("/{}", category.category);
         let viewed = of(&views, &page);

@@ -164,7 +164,7 @@ async fn a_refused_event_is_listed_and_counts_once_when_it_is_sent_again() {
     let site = crate::harness::Site { server: instance.running.url(), ..site };
     let mut admin = AdminServiceClient::new(instance.instance_channel());
     let list = ListRejectedEventsRequest { site_id: 1, ..Default::default() };
-    let listed = admin.list_rejected_events(list.clone()).await.unwrap().into_inner();
+    let listed = admin.list_rejected_events(list).await.unwrap().into_inner();
     assert_eq!((listed.events.len(), listed.counts[0].count), (1, 1));
     assert!(listed.events[0].retryable && listed.events[0].reason() == Reason::TooMany);
     let retry = RetryRejectedEventsRequest { site_id: 1, ids: Vec::new() };
