@@ -82,7 +82,8 @@ impl<F: FnMut(Event)> Walk<'_, F> {
         while stays && views < MOST_VIEWS && self.at.since(self.visit.start) < LAST_CALL_US {
             if page.kind == Kind::Product && dice.happens(takes) {
                 self.pause(dice, 20.0);
-                self.happen("add_to_cart", &[("product", slug(page))], Some(page.price_cents));
+                // Only what is paid has a value: the sum over all events is the revenue.
+                self.happen("add_to_cart", &[("product", slug(page))], None);
                 cart.push(page);
             }
             self.pause(dice, if page.kind == Kind::Post { 240.0 } else { 100.0 });
