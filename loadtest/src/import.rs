@@ -221,6 +221,7 @@ async fn msnbc(work: &Path) -> Result<PathBuf, Failure> {
     let made =
         tokio::process::Command::new("python3").args([SETS, "msnbc"]).stdout(out).kill_on_drop(true).status().await;
     if !made.map_err(|error| format!("python3: {error}"))?.success() {
+        _ = std::fs::remove_file(&new);
         return Err(format!("python3 {SETS} msnbc failed; run this from the project's root, or give --file"));
     }
     std::fs::rename(&new, &path).map_err(failed)?;
@@ -253,5 +254,54 @@ mod tests {
         let disk = Disk::read(&data);
         std::fs::remove_dir_all(&data).unwrap();
         assert_eq!(disk, Ok(Disk { log: 12, warehouse: 24 }));
+    }
+
+    /// Measures a program that acknowledges ten events and counts `counted` after its restart.
+    async fn measured(counted: u64) -> Result<(String, Figures), Failure> {
+        let folder = std::env::temp_dir().join(format!("pistats-loadtest-count-{}-{counted}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let script = format!(
+            r#"#!/bin/sh
+case $1 in
+serve) mkdir -p "$3/log"; exec sleep 60 ;;
+import) echo '{{"lines": 10, "accepted": 10, "refused": 0, "seconds": 1.5}}' ;;
+query) echo '{{"total": {{"events": {counted}}}}}' ;;
+esac
+"#
+        );
+        std::fs::write(folder.join("script"), script).unwrap();
+        // Another process writes the program: a file that this one has open for writing, if only in a fork of a test beside,
+        // cannot be executed.
+        let program = folder.join("program");
+        let install =
+            std::process::Command::new("install").arg("-m755").arg(folder.join("script")).arg(&program).status();
+        assert!(install.unwrap().success());
+        let args = Args {
+            file: Some(folder.join("script")),
+            work: Some(folder.clone()),
+            program,
+            connections: 1,
+            batch: 1,
+            max_seconds: 60,
+            write: false,
+        };
+        let measured = measure(&args).await;
+        let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "only the program and its script are left of {left:?}");
+        std::fs::remove_dir_all(&folder).unwrap();
+        measured
+    }
+
+    #[tokio::test]
+    async fn a_count_that_differs_after_the_kill_is_a_failure() {
+        let (name, figures) = measured(10).await.unwrap();
+        assert!(name == "script" && figures.table().contains("| events counted after kill -9         |     10 |"));
+        for counted in [9, 11] {
+            let failure = measured(counted).await.map(|_| ()).unwrap_err();
+            assert!(
+                failure.contains("10 events were acknowledged") && failure.contains(&counted.to_string()),
+                "{failure}"
+            );
+        }
     }
 }
