@@ -111,6 +111,8 @@ impl Handle {
     pub async fn shutdown(self) {
         let _ = self.commands.send(Command::Shutdown).await;
         self.upkeep.abort();
+        // Aborted is what it was meant to be; gone, it no longer holds the warehouse.
+        let _ = self.upkeep.await;
         if self.supervisor.await.is_err() {
             tracing::error!("the aggregator's supervisor ended unexpectedly");
         }

@@ -143,7 +143,7 @@ impl Running {
         if !committed {
             tracing::warn!("aggregate was late: what it had not committed is folded again at the next start");
         }
-        self.backends.close().await;
+        self.backends.close(drain).await;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use pistats_eventlog::EventLog;
 use pistats_eventlog::file::FileLog;
 use pistats_store::{DuckConfig, DuckStore, Registry, Store};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a process keeps its data in.
 pub struct Backends {
@@ -29,8 +29,20 @@ impl Backends {
         Ok(Backends { log, store: store.clone(), registry: store })
     }
 
-    /// Closes the engines: the log marks its end, the store checkpoints.
-    pub async fn close(self) {
+    /// Closes the engines once nobody uses them any more: the log marks its end, the store checkpoints.
+    ///
+    /// Connections that are going down hold services, and those the engines, for a moment longer than the port: an engine
+    /// that was dropped too early would close somewhere else, later, and its files could not be opened again at once.
+    pub async fn close(self, deadline: Duration) {
+        // The store is held twice here, as store and as registry.
+        let is_used = || Arc::strong_count(&self.store) > 2 || Arc::strong_count(&self.log) > 1;
+        let since = Instant::now();
+        while is_used() && since.elapsed() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if is_used() {
+            tracing::warn!("log or store were still in use at the deadline: they close with their last user");
+        }
         _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 }
