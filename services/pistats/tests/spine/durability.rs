@@ -111,7 +111,7 @@ async fn the_server_that_is_watched() {
         FileLog::open_on(Arc::new(Disk(RealDisk, syncs)), wall_clock(), config.data.join("log"), settings).unwrap();
     let backends = Backends { log: Arc::new(log), ..Backends::open(&memory).await.unwrap() };
     let running = Running::start_on(config, backends).await.unwrap();
-    let told = format!("{}\n{}", running.url(), running.secrets.instance_key);
+    let told = format!("{}\n{}\n{}", running.url(), running.secrets.instance_key, std::process::id());
     std::fs::write(Path::new(&folder).join("told.new"), told).unwrap();
     std::fs::rename(Path::new(&folder).join("told.new"), Path::new(&folder).join("told")).unwrap();
     tokio::time::sleep(Duration::from_secs(120)).await;
@@ -140,7 +140,8 @@ async fn watched(disk: &str) -> String {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let told = std::fs::read_to_string(told).unwrap();
-    let (url, key) = told.split_once('\n').unwrap();
+    let told: Vec<&str> = told.lines().collect();
+    let (url, key, server_pid) = (told[0], told[1], told[2]);
     let mut admin = AdminServiceClient::new(pistats::client::channel(url, key).unwrap());
     let made = admin.create_site(CreateSiteRequest { name: "s".to_owned(), ..Default::default() }).await.unwrap();
     let keys = made.into_inner().keys;
@@ -148,9 +149,9 @@ async fn watched(disk: &str) -> String {
     let site = Site { server: url.to_owned(), read: secret(Scope::Read), server_key: secret(Scope::Server) };
     let event = Event { visitor_id: "ada".to_owned(), url: "/".to_owned(), ..Default::default() };
     site.collect(vec![vec![event]; CALLS], 1).await;
-    server.kill().unwrap();
+    // The server first: strace ends with what it watched.
+    assert!(Command::new("kill").args(["-9", server_pid]).status().unwrap().success());
     server.wait().unwrap();
-    // strace is gone, and with it the hold on the server: it ends by itself when its parent's trace does.
     std::fs::read_to_string(trace).unwrap()
 }
 
