@@ -67,7 +67,7 @@ impl Handle {
         let stretches = stretches(self.setup.log.as_ref(), position, partitions).await?;
         let (progress, receiver) = mpsc::channel(16);
         let (setup, current, commands) = (self.setup.clone(), self.current.clone(), self.commands.clone());
-        let replay = Replay { setup, current, progress, at: Progress::default(), _only: only };
+        let replay = Replay { setup, current, progress, at: Progress::default(), only };
         tokio::spawn(replay.run(commands, stretches));
         Ok(receiver)
     }
@@ -153,7 +153,8 @@ struct Replay {
     current: Current,
     progress: mpsc::Sender<Result<Progress, ReplayError>>,
     at: Progress,
-    _only: OwnedMutexGuard<()>,
+    /// Held while it runs: there is one replay at a time.
+    only: OwnedMutexGuard<()>,
 }
 
 impl Replay {
@@ -162,7 +163,10 @@ impl Replay {
             Ok(()) => Ok(Progress { done: true, ..self.at }),
             Err(error) => Err(error.into()),
         };
-        let _ = self.progress.send(end).await;
+        let Replay { progress, only, .. } = self;
+        // Who hears the end may start the next replay at once.
+        drop(only);
+        let _ = progress.send(end).await;
     }
 
     async fn replay(&mut self, commands: mpsc::Sender<Command>, mut stretches: Vec<Stretch>) -> Result<(), Error> {
