@@ -10,6 +10,7 @@ pub mod query;
 mod show;
 
 use crate::client::explain;
+use crate::table::say;
 use tonic::Status;
 
 /// What a command says when it fails.
@@ -35,11 +36,11 @@ pub fn config(command: crate::cli::ConfigCommand) -> Result<(), Failure> {
     let config = Config::load(command.config.as_deref(), &Overrides::default()).map_err(|error| error.to_string())?;
     let defaults = Config::load(None, &Overrides::default()).is_ok_and(|defaults| defaults == config);
     if !command.dump {
-        println!("The configuration is sound; --dump prints it.");
+        say!("The configuration is sound; --dump prints it.");
     } else if defaults {
-        print!("{DEFAULTS}");
+        say!("{}", DEFAULTS.trim_end());
     } else {
-        print!("{}", config.dump().map_err(|error| error.to_string())?);
+        say!("{}", config.dump().map_err(|error| error.to_string())?.trim_end());
     }
     Ok(())
 }

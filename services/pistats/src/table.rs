@@ -1,6 +1,22 @@
-//! Tables for the terminal.
+//! Tables and lines for the terminal.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
+
+/// Prints a line, as `println!` does; but a reader that has gone (`| head`) ends the program quietly.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::table::line(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
+/// What [`say!`] calls.
+// A command only asks a server: it has nothing to shut down, and nobody listens any more.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn line(text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
 
 /// A table with a head; columns from `numbers_from` on are numbers, aligned to the right.
 pub(crate) fn render(head: &[&str], rows: Vec<Vec<String>>, numbers_from: usize) -> String {

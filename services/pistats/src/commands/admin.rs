@@ -5,6 +5,7 @@ use crate::cli::{KeyCommand, RejectedCommand, ScopeArg, Server, SiteCommand};
 use crate::client::Authorized;
 use crate::credentials::Credentials;
 use crate::table;
+use crate::table::say;
 use pistats_core::Reason;
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
 use pistats_proto::admin::v1::*;
@@ -36,29 +37,29 @@ pub async fn site(command: SiteCommand) -> Result<(), Failure> {
                         (scope_name(scope).to_owned(), new.secret.clone().into())
                     })
                     .collect();
-                println!(
+                say!(
                     "{}",
                     serde_json::json!({"id": site.id, "name": site.name, "time_zone": site.time_zone, "keys": keys})
                 );
                 return Ok(());
             }
-            println!("site {} ({}), time zone {}", site.name, site.id, site.time_zone);
+            say!("site {} ({}), time zone {}", site.name, site.id, site.time_zone);
             for new in made.keys {
                 let key = new.key.unwrap_or_default();
-                println!("  {:<7} {}", scope_name(key.scope()), new.secret);
+                say!("  {:<7} {}", scope_name(key.scope()), new.secret);
             }
-            println!("These secrets are told once; for your own commands they are kept in {}.", path.display());
+            say!("These secrets are told once; for your own commands they are kept in {}.", path.display());
         }
         SiteCommand::List { server, json } => {
             let sites = client(&server)?.list_sites(ListSitesRequest {}).await.map_err(failed)?.into_inner().sites;
             if json {
                 for site in sites {
-                    println!("{}", serde_json::json!({"id": site.id, "name": site.name, "time_zone": site.time_zone}));
+                    say!("{}", serde_json::json!({"id": site.id, "name": site.name, "time_zone": site.time_zone}));
                 }
                 return Ok(());
             }
             let rows = sites.into_iter().map(|site| vec![site.name, site.time_zone, site.id.to_string()]).collect();
-            println!("{}", table::render(&["site", "time zone", "id"], rows, 2));
+            say!("{}", table::render(&["site", "time zone", "id"], rows, 2));
         }
     }
     Ok(())
@@ -78,7 +79,7 @@ pub async fn key(command: KeyCommand) -> Result<(), Failure> {
             let mut kept = Credentials::load()?;
             kept.keep(&server.server, &site, scope_name(scope), &made.secret);
             kept.save()?;
-            println!("{}", made.secret);
+            say!("{}", made.secret);
         }
         KeyCommand::List { server, site } => {
             let request = ListKeysRequest { site_id: site_id(&server, &site).await? };
@@ -87,11 +88,11 @@ pub async fn key(command: KeyCommand) -> Result<(), Failure> {
                 let state = if key.revoked { "revoked" } else { "" };
                 vec![key.id.clone(), scope_name(key.scope()).to_owned(), key.name, state.to_owned()]
             };
-            println!("{}", table::render(&["key", "scope", "name", ""], keys.into_iter().map(row).collect(), 4));
+            say!("{}", table::render(&["key", "scope", "name", ""], keys.into_iter().map(row).collect(), 4));
         }
         KeyCommand::Revoke { server, id } => {
             client(&server)?.revoke_key(RevokeKeyRequest { key_id: id.clone() }).await.map_err(failed)?;
-            println!("{id} is revoked");
+            say!("{id} is revoked");
         }
     }
     Ok(())
@@ -104,17 +105,17 @@ pub async fn rejected(command: RejectedCommand) -> Result<(), Failure> {
             let found = client(&server)?.list_rejected_events(request).await.map_err(failed)?.into_inner();
             let counts =
                 found.counts.iter().map(|count| vec![reason_name(count.reason).to_owned(), table::number(count.count)]);
-            println!("{}", table::render(&["reason", "refused"], counts.collect(), 1));
+            say!("{}", table::render(&["reason", "refused"], counts.collect(), 1));
             let rows = found.events.into_iter().map(|event| {
                 let again = if event.retryable { "whole" } else { "cut" };
                 vec![reason_name(event.reason).to_owned(), event.field, event.message, again.to_owned()]
             });
-            println!("{}", table::render(&["reason", "field", "why", "payload"], rows.collect(), 4));
+            say!("{}", table::render(&["reason", "field", "why", "payload"], rows.collect(), 4));
         }
         RejectedCommand::Retry { server, site } => {
             let request = RetryRejectedEventsRequest { site_id: site_id(&server, &site).await?, ids: Vec::new() };
             let done = client(&server)?.retry_rejected_events(request).await.map_err(failed)?.into_inner();
-            println!(
+            say!(
                 "{} accepted, {} refused again, {} cut and not sent",
                 table::number(done.accepted),
                 table::number(done.refused_again),

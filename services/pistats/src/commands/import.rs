@@ -4,6 +4,7 @@ use super::Failure;
 use crate::cli::{Format, Import};
 use crate::import::{self, Options, Report};
 use crate::table;
+use crate::table::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use pistats_core::Scope;
 use pistats_proto::aggregate::v1::ListPartitionsRequest;
@@ -43,9 +44,9 @@ pub async fn run(command: Import) -> Result<(), Failure> {
 
 fn print(report: &Report, json: bool) -> Result<(), Failure> {
     if json {
-        println!("{}", serde_json::to_string(report).map_err(|error| error.to_string())?);
+        say!("{}", serde_json::to_string(report).map_err(|error| error.to_string())?);
     } else {
-        print!("{}", report.text());
+        say!("{}", report.text().trim_end());
     }
     Ok(())
 }

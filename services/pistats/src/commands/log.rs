@@ -3,6 +3,7 @@
 use super::{Failure, failed, position};
 use crate::cli::LogCommand;
 use crate::table;
+use crate::table::say;
 use pistats_proto::log::v1::log_service_client::LogServiceClient;
 use pistats_proto::log::v1::{BoundsRequest, ReadRequest, ReadResponse};
 use pistats_proto::record::v1::PackedRecord;
@@ -15,7 +16,7 @@ pub async fn run(command: LogCommand) -> Result<(), Failure> {
             let bounds = client.bounds(BoundsRequest {}).await.map_err(failed)?.into_inner().partitions;
             let rows =
                 bounds.iter().map(|b| vec![b.partition.to_string(), table::number(b.first), table::number(b.next)]);
-            println!("{}", table::render(&["partition", "first", "next"], rows.collect(), 1));
+            say!("{}", table::render(&["partition", "first", "next"], rows.collect(), 1));
         }
         LogCommand::Read { server, position, partition, limit, follow, events } => {
             let channel = server.instance()?;
@@ -42,17 +43,17 @@ pub async fn run(command: LogCommand) -> Result<(), Failure> {
 
 fn print(record: &ReadResponse, events: bool) -> Result<(), Failure> {
     let at = jiff::Timestamp::from_microsecond(record.appended_at_us).map(|at| at.to_string()).unwrap_or_default();
-    println!("{:>10}  {at}  {} events  {} bytes", record.offset, record.count, record.payload_bytes);
+    say!("{:>10}  {at}  {} events  {} bytes", record.offset, record.count, record.payload_bytes);
     if events {
         let packed = PackedRecord::decode(record.payload.clone())
             .map_err(|error| format!("offset {}: {error}", record.offset))?;
         for event in packed.events {
             let at = jiff::Timestamp::from_microsecond(event.time_us).map(|at| at.to_string()).unwrap_or_default();
             let name = if event.name.is_empty() { pistats_core::event::PAGE_VIEW } else { &event.name };
-            println!("            site {}  {at}  {name}  {}", packed.site, event.url);
+            say!("            site {}  {at}  {name}  {}", packed.site, event.url);
         }
         for refused in packed.rejected {
-            println!("            site {}  refused: {}: {}", packed.site, refused.field, refused.message);
+            say!("            site {}  refused: {}: {}", packed.site, refused.field, refused.message);
         }
     }
     Ok(())

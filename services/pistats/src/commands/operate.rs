@@ -3,6 +3,7 @@
 use super::{Failure, failed, position};
 use crate::cli::{Live, Replay, Server, Status};
 use crate::table;
+use crate::table::say;
 use pistats_core::Scope;
 use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
 use pistats_proto::aggregate::v1::*;
@@ -13,9 +14,9 @@ pub async fn status(command: Status) -> Result<(), Failure> {
     loop {
         let status = client.list_partitions(ListPartitionsRequest {}).await.map_err(failed)?.into_inner();
         if command.json {
-            println!("{}", json(&status));
+            say!("{}", json(&status));
         } else {
-            println!("{}", text(&status));
+            say!("{}", text(&status));
         }
         if !command.watch {
             return Ok(());
@@ -76,7 +77,7 @@ pub async fn live(command: Live) -> Result<(), Failure> {
     let mut shown = 0;
     while let Some(state) = states.message().await.map_err(failed)? {
         let pages: Vec<String> = state.top_pages.iter().take(3).map(|p| format!("{} {}", p.visitors, p.page)).collect();
-        println!(
+        say!(
             "{:>6} current visitors  {:>8.1} events/s  {:>10} events  {}",
             state.current_visitors,
             state.events_per_second,
@@ -107,13 +108,13 @@ pub async fn replay(command: Replay) -> Result<(), Failure> {
         return Err("the replay ended before it was done; start it again, it changes nothing twice".to_owned());
     }
     if command.json {
-        println!(
+        say!(
             "{}",
             serde_json::json!({"records": last.records, "events": last.events, "repaired": last.repaired, "unchanged": last.unchanged})
         );
     } else {
         eprintln!();
-        println!(
+        say!(
             "{} events read again: {} were missing and are back, {} unchanged",
             table::number(last.events),
             table::number(last.repaired),
@@ -126,7 +127,7 @@ pub async fn replay(command: Replay) -> Result<(), Failure> {
 /// `health`: for service managers and containers.
 pub async fn health(server: Server) -> Result<(), Failure> {
     check(&server).await?;
-    println!("serving");
+    say!("serving");
     Ok(())
 }
 

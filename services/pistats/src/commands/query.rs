@@ -4,6 +4,7 @@ use super::show;
 use super::{Failure, failed, filter};
 use crate::cli::{BotsArg, CompareArg, Order, Query, Selection, Step};
 use crate::client::{Authorized, MESSAGE_BYTES};
+use crate::table::say;
 use pistats_core::Scope;
 use pistats_proto::query::v1::query_service_client::QueryServiceClient;
 use pistats_proto::query::v1::*;
@@ -20,10 +21,7 @@ pub async fn run(command: Query) -> Result<(), Failure> {
                 compare: asked.compare.into(),
             };
             let answer = asked.client.clone().traffic(request).await.map_err(failed)?.into_inner();
-            println!(
-                "{}",
-                if selection.json { show::traffic_json(&answer).to_string() } else { show::traffic(&answer) }
-            );
+            say!("{}", if selection.json { show::traffic_json(&answer).to_string() } else { show::traffic(&answer) });
         }
         Query::Breakdown { selection, dimension, order_by, limit, offset } => {
             let asked = Asked::of(&selection)?;
@@ -40,7 +38,7 @@ pub async fn run(command: Query) -> Result<(), Failure> {
                 compare: asked.compare.into(),
             };
             let answer = asked.client.clone().breakdown(request).await.map_err(failed)?.into_inner();
-            println!(
+            say!(
                 "{}",
                 if selection.json {
                     show::breakdown_json(&answer).to_string()
@@ -56,7 +54,7 @@ pub async fn run(command: Query) -> Result<(), Failure> {
             let mut pages = asked.client.clone().export(request).await.map_err(failed)?.into_inner();
             while let Some(page) = pages.message().await.map_err(failed)? {
                 for event in page.events {
-                    println!("{}", show::event_json(&event));
+                    say!("{}", show::event_json(&event));
                 }
             }
         }

@@ -73,6 +73,17 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     assert!(user.says(&["query", "traffic", "--from", "2024-05-01", "--to", "2024-05-01"]).contains("bounce rate"));
     assert!(user.explains(&["query", "breakdown", "planet"]).contains("no dimension"));
 
+    // A reader that goes away early, as `| head` does, is no fault.
+    let mut cut = Command::new(env!("CARGO_BIN_EXE_pistats"))
+        .args(["config", "--dump"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(cut.stdout.take());
+    let ended = cut.wait_with_output().unwrap();
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+
     let status = user.says(&["status"]);
     assert!(status.contains("checkpoint") && status.contains("dropped"), "{status}");
     let replayed = user.says(&["replay", "--from", "first", "--json"]);
