@@ -5,10 +5,12 @@
 mod dimension;
 mod filter;
 mod metrics;
+mod people;
 
 pub use dimension::{Dimension, Property};
 pub use filter::{Bots, Filter, Operator};
 pub use metrics::{Metric, Metrics};
+pub use people::{Cohort, Funnel, FunnelAnswer, FunnelStep, Period, Retention, RetentionMode, WeekStart, WholePeriod};
 
 use crate::time::{Interval, Range};
 use crate::{Day, Generation, Micros, Offset};

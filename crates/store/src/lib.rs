@@ -24,6 +24,6 @@ pub use commit::{Commit, Progress, SessionVersion, Sign, VisitorVersion};
 pub use duck::{DuckConfig, DuckStore, Folded, SCHEMA_VERSION};
 pub use error::Error;
 pub use lookup::{Found, HistoryEvent, KnownVisitor, SessionsOf, VisitorHistory};
-pub use read::{Answer, Cell, Rows, Statement};
+pub use read::{Answer, Cell, Rows, Shape, Statement};
 pub use registry::{REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
 pub use store::{Checkpoint, Lookup, Refreshed, Store, hour_of};

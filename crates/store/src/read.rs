@@ -13,6 +13,8 @@ pub enum Cell {
     List(Vec<String>),
     /// 16 bytes: ids and visitor keys.
     Wide(u128),
+    /// Bitmaps.
+    Bytes(Vec<u8>),
 }
 
 /// SQL in PostgreSQL's dialect as far as DuckDB shares it; values are bound as `$1`, `$2` … and never pasted.
@@ -20,12 +22,42 @@ pub enum Cell {
 pub struct Statement {
     pub sql: String,
     pub values: Vec<Cell>,
+    pub shape: Shape,
 }
 
-/// The rows of one statement.
+/// How rows come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// As rows of cells.
+    #[default]
+    Rows,
+    /// As columns of whole numbers, NULL as [`Rows::NULL`]: for millions of rows.
+    Numbers,
+}
+
+/// What one statement gave, in the shape that it asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Rows {
     pub rows: Vec<Vec<Cell>>,
+    /// One a column, equally long.
+    pub numbers: Vec<Vec<i64>>,
+}
+
+impl Rows {
+    /// NULL in a column of numbers.
+    pub const NULL: i64 = i64::MIN;
+}
+
+impl Statement {
+    /// A statement whose rows come back as cells.
+    pub fn new(sql: impl Into<String>, values: Vec<Cell>) -> Statement {
+        Statement { sql: sql.into(), values, shape: Shape::Rows }
+    }
+
+    /// The same, with columns of whole numbers for an answer.
+    pub fn as_numbers(self) -> Statement {
+        Statement { shape: Shape::Numbers, ..self }
+    }
 }
 
 /// The answers of several statements read in one snapshot, and how far the log was folded in it.

@@ -66,7 +66,7 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
 
 fn endless() -> Vec<Statement> {
     let sql = "SELECT count(*) FROM range(10000000) a JOIN range(10000000) b ON a.range + b.range = -1";
-    vec![Statement { sql: sql.to_owned(), values: vec![] }]
+    vec![Statement::new(sql, vec![])]
 }
 
 /// With a single reader, a read that went on after its caller left would block every later one for hours.
@@ -84,7 +84,7 @@ async fn a_dropped_read_gives_its_connection_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_dropped_in_the_queue_never_runs_and_harms_no_other() {
     let store = DuckStore::open(DuckConfig { readers: 1, ..DuckConfig::memory() }).expect("a warehouse");
-    let slow = vec![Statement { sql: "SELECT sum(range) FROM range(30000000)".to_owned(), values: vec![] }];
+    let slow = vec![Statement::new("SELECT sum(range) FROM range(30000000)", vec![])];
     let queued = async {
         let dropped = tokio::time::timeout(Duration::from_millis(1), store.read(endless())).await;
         assert!(dropped.is_err());
@@ -177,7 +177,7 @@ async fn folding_and_refreshing_beside_commits_fails_nothing_and_loses_nothing()
             folded += store.fold().await.expect("a fold").session_rows;
             store.refresh(100).await.expect("a refresh");
             let sums = "SELECT sum(sign), sum(sign * events) FROM session";
-            let answer = store.read(vec![Statement { sql: sums.to_owned(), values: vec![] }]).await.expect("sums");
+            let answer = store.read(vec![Statement::new(sums, vec![])]).await.expect("sums");
             let record = answer.as_of.next_offsets[1].0 as i64;
             let expected = if record == 0 { 0 } else { visitors as i64 };
             let row = &answer.results[0].rows[0];

@@ -100,6 +100,10 @@ impl AdminService for Admin {
         Ok(Response::new(ListSitesResponse { sites: sites.into_iter().map(message::site).collect() }))
     }
 
+    async fn update_site(&self, _: Request<UpdateSiteRequest>) -> Result<Response<UpdateSiteResponse>, Status> {
+        Err(Status::unimplemented("being built"))
+    }
+
     async fn create_key(&self, request: Request<CreateKeyRequest>) -> Result<Response<CreateKeyResponse>, Status> {
         let site = self.site_of(&request, request.get_ref().site_id)?;
         let wish = request.into_inner();

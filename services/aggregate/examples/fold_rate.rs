@@ -121,7 +121,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{cpu:.2} s of processor time: {:.0} events/s a core; {spent:.2?}", rate(cpu));
     handle.shutdown().await;
 
-    let count = Statement { sql: "SELECT count(*), count(DISTINCT visitor) FROM event".into(), values: Vec::new() };
+    let count = Statement::new("SELECT count(*), count(DISTINCT visitor) FROM event", Vec::new());
     println!("stored: {:?}", store.read(vec![count]).await?.results[0].rows);
     Ok(())
 }

@@ -27,7 +27,7 @@ const ANY: &str = "SELECT 1 FROM event WHERE NOT EXISTS \
 pub(crate) async fn find(setup: &Arc<Setup>, partition: PartitionId, to: Offset) -> Result<Arc<Lost>, Error> {
     let mut lost = Lost::default();
     let from = setup.log.bounds(partition).await?.first;
-    let any = Statement { sql: ANY.into(), values: Vec::new() };
+    let any = Statement::new(ANY, Vec::new());
     let answer = setup.store.read(vec![any]).await?;
     if from >= to || answer.results.iter().all(|result| result.rows.is_empty()) {
         return Ok(Arc::new(lost));

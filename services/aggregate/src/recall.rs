@@ -30,10 +30,7 @@ pub(crate) struct Recalled {
 /// Reads the live state of all sites.
 pub(crate) async fn recall(setup: &Setup) -> Result<HashMap<SiteId, Recalled>, Error> {
     let (since, now) = (setup.live.since(), setup.live.now());
-    let statement = |sql: &str, values: Vec<i64>| Statement {
-        sql: sql.into(),
-        values: values.into_iter().map(Cell::Int).collect(),
-    };
+    let statement = |sql: &str, values: Vec<i64>| Statement::new(sql, values.into_iter().map(Cell::Int).collect());
     let answer = setup
         .store
         .read(vec![

@@ -83,7 +83,7 @@ async fn print_plans(store: &DuckStore, name: &str, statements: &[Statement]) {
     for statement in statements {
         println!("--- {name}\n{}\n{:?}", statement.sql, statement.values);
         let sql = format!("EXPLAIN ANALYZE {}", statement.sql);
-        let plan = store.read(vec![Statement { sql, values: statement.values.clone() }]).await.unwrap();
+        let plan = store.read(vec![Statement::new(sql, statement.values.clone())]).await.unwrap();
         for cell in plan.results[0].rows.iter().flatten() {
             if let Cell::Text(text) = cell {
                 println!("{text}");

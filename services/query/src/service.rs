@@ -8,7 +8,9 @@ use pistats_core::Scope;
 use pistats_proto::convert::query as convert;
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{
-    BreakdownRequest, BreakdownResponse, ExportRequest, ExportResponse, Step, TrafficRequest, TrafficResponse,
+    BreakdownRequest, BreakdownResponse, ExportRequest, ExportResponse, FunnelRequest, FunnelResponse, JourneyRequest,
+    JourneyResponse, RealtimeRequest, RealtimeResponse, RetentionRequest, RetentionResponse, Step, TrafficRequest,
+    TrafficResponse, WatchRequest, WatchResponse,
 };
 use pistats_rpc::auth::{Principal, SharedDirectory};
 use pistats_store::{Answer, Statement, Store};
@@ -76,6 +78,28 @@ impl QueryService for Query {
             total_rows: answer.total_rows,
             as_of: Some(convert::as_of(&read.as_of)),
         }))
+    }
+
+    async fn retention(&self, _: Request<RetentionRequest>) -> Result<Response<RetentionResponse>, Status> {
+        Err(Status::unimplemented("being built"))
+    }
+
+    async fn funnel(&self, _: Request<FunnelRequest>) -> Result<Response<FunnelResponse>, Status> {
+        Err(Status::unimplemented("being built"))
+    }
+
+    async fn journey(&self, _: Request<JourneyRequest>) -> Result<Response<JourneyResponse>, Status> {
+        Err(Status::unimplemented("being built"))
+    }
+
+    async fn realtime(&self, _: Request<RealtimeRequest>) -> Result<Response<RealtimeResponse>, Status> {
+        Err(Status::unimplemented("being built"))
+    }
+
+    type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;
+
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("being built"))
     }
 
     type ExportStream = BoxStream<'static, Result<ExportResponse, Status>>;

@@ -80,7 +80,7 @@ impl<'a> Sql<'a> {
             sql.push('\n');
         }
         sql.push_str(select);
-        Statement { sql, values: self.values }
+        Statement::new(sql, self.values)
     }
 }
 

@@ -232,7 +232,7 @@ async fn upkeep(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Resul
 }
 
 async fn tables(store: &DuckStore) -> Result<(), Error> {
-    let count = |table: &str| Statement { sql: format!("SELECT count(*) FROM {table}"), values: vec![] };
+    let count = |table: &str| Statement::new(format!("SELECT count(*) FROM {table}"), vec![]);
     let names = ["event", "session", "visitor", "visitor_bitmap", "traffic_15m"];
     let answer = store.read(names.map(count).to_vec()).await?;
     let rows: Vec<String> =

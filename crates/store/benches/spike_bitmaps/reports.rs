@@ -62,7 +62,7 @@ const BITMAPS: (&str, &str) = (
 
 /// Asks until told to stop, each report with its own read.
 pub(crate) async fn ask(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Result<(), Error> {
-    let newest = Statement { sql: "SELECT max(day) FROM event".to_owned(), values: vec![] };
+    let newest = Statement::new("SELECT max(day) FROM event", vec![]);
     let newest = store.read(vec![newest]).await?.results[0].rows[0][0].clone();
     let mut reports = REPORTS.to_vec();
     if way != Way::None {
@@ -74,7 +74,7 @@ pub(crate) async fn ask(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) 
         for (at, (_, sql)) in reports.iter().enumerate() {
             let values: Vec<Cell> = vec![newest.clone()];
             let started = Instant::now();
-            store.read(vec![Statement { sql: (*sql).to_owned(), values }]).await?;
+            store.read(vec![Statement::new(*sql, values)]).await?;
             each[at].push(started.elapsed());
             all.push(started.elapsed());
         }

@@ -1,11 +1,11 @@
 //! S-3 and the form of values.
 
 use super::sample::{self, ask};
-use crate::{Cell, Commit, Error, EventColumns, EventRow, Statement, Store};
+use crate::{Cell, Commit, Error, EventColumns, EventRow, Rows, Statement, Store};
 use pistats_core::{PartitionId, VisitorNo};
 
 fn statement(sql: &str) -> Statement {
-    Statement { sql: sql.to_owned(), values: vec![] }
+    Statement::new(sql, vec![])
 }
 
 /// S-3: each commit is one record with 50 events, so in every snapshot the counts and `as_of` tell the same story.
@@ -52,6 +52,16 @@ pub(super) async fn values_are_bound_and_cells_keep_their_kinds(store: &impl Sto
     let sql = "SELECT $2 = ANY($1), 'b' = ANY($1), $1, 'c' = ANY($3)";
     let rows = ask(store, sql, vec![list.clone(), Cell::from("it's"), Cell::List(vec![])]).await?;
     assert_eq!(rows, [vec![Cell::Bool(true), Cell::Bool(false), list, Cell::Bool(false)]]);
+
+    let bytes = Cell::Bytes(vec![0, 255, 7]);
+    assert_eq!(ask(store, "SELECT $1", vec![bytes.clone()]).await?, [[bytes]]);
+    let sql =
+        "SELECT n, CAST(n AS smallint), n > 1, CASE WHEN n = 2 THEN NULL ELSE n END FROM (VALUES (1), (2)) AS v (n)";
+    let answer = store.read(vec![Statement::new(sql, vec![]).as_numbers()]).await?;
+    let expected = [vec![1, 2], vec![1, 2], vec![0, 1], vec![1, Rows::NULL]];
+    assert_eq!((answer.results[0].numbers.as_slice(), answer.results[0].rows.len()), (expected.as_slice(), 0));
+    let text = Statement::new("SELECT 'one'", vec![]).as_numbers();
+    assert!(store.read(vec![text]).await.is_err(), "a text is no number");
 
     store.commit(sample::commit(PartitionId(0), 0, 1, 3)).await?;
     let wanted = Cell::Wide(sample::key(VisitorNo::new(PartitionId(0), 1)).0);

@@ -105,7 +105,7 @@ pub fn commit(partition: PartitionId, from: u64, to: u64, events: u64) -> Commit
 
 /// Reads one statement.
 pub async fn ask(store: &impl Store, sql: &str, values: Vec<Cell>) -> Result<Vec<Vec<Cell>>, Error> {
-    let answer = store.read(vec![Statement { sql: sql.to_owned(), values }]).await?;
+    let answer = store.read(vec![Statement::new(sql, values)]).await?;
     Ok(answer.results.into_iter().next().unwrap_or_default().rows)
 }
 
@@ -124,5 +124,5 @@ pub async fn everything(store: &impl Store) -> Result<Answer, Error> {
         "SELECT * FROM rejected_count ORDER BY site, reason",
         "SELECT commits FROM generation",
     ];
-    store.read(all.map(|sql| Statement { sql: sql.to_owned(), values: vec![] }).to_vec()).await
+    store.read(all.map(|sql| Statement::new(sql, vec![])).to_vec()).await
 }

@@ -4,7 +4,7 @@
 //! holds a list becomes `list_value($a, $b, …)` over parameters of its own. Values are bound in every case.
 
 use super::failure::engine;
-use crate::{Cell, Error, Rows, Statement};
+use crate::{Cell, Error, Rows, Shape, Statement};
 use duckdb::Connection;
 use duckdb::arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use duckdb::arrow::datatypes::{
@@ -20,7 +20,10 @@ pub(super) fn query(conn: &Connection, statement: &Statement) -> Result<Rows, Er
     prepared.execute(duckdb::params_from_iter(values)).map_err(engine)?;
     let mut rows = Rows::default();
     while let Some(chunk) = prepared.step().map_err(engine)? {
-        gather(&chunk, &mut rows.rows)?;
+        match statement.shape {
+            Shape::Rows => gather(&chunk, &mut rows.rows)?,
+            Shape::Numbers => gather_numbers(&chunk, &mut rows.numbers)?,
+        }
     }
     Ok(rows)
 }
@@ -33,6 +36,7 @@ fn bound(statement: &Statement) -> (String, Vec<Value>) {
         Cell::Int(number) => Value::BigInt(*number),
         Cell::Text(text) => Value::Text(text.clone()),
         Cell::Wide(wide) => Value::Text(uuid_text(*wide)),
+        Cell::Bytes(bytes) => Value::Blob(bytes.clone()),
     };
     if !statement.values.iter().any(|cell| matches!(cell, Cell::Wide(_) | Cell::List(_))) {
         return (statement.sql.clone(), statement.values.iter().map(simple).collect());
@@ -130,6 +134,27 @@ fn gather(chunk: &StructArray, rows: &mut Vec<Vec<Cell>>) -> Result<(), Error> {
     Ok(())
 }
 
+fn gather_numbers(chunk: &StructArray, numbers: &mut Vec<Vec<i64>>) -> Result<(), Error> {
+    numbers.resize_with(chunk.num_columns(), Vec::new);
+    for ((field, column), numbers) in chunk.fields().iter().zip(chunk.columns()).zip(numbers) {
+        if let Some(plain) = column.as_primitive_opt::<Int64Type>().filter(|plain| plain.null_count() == 0) {
+            numbers.extend_from_slice(plain.values());
+            continue;
+        }
+        for at in 0..column.len() {
+            numbers.push(match cell(field, column, at)? {
+                Cell::Null => Rows::NULL,
+                Cell::Int(number) => number,
+                Cell::Bool(truth) => i64::from(truth),
+                other => {
+                    return Err(Error::Statement(format!("column {}: {other:?} is no whole number", field.name())));
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
 fn cell(field: &Field, column: &ArrayRef, at: usize) -> Result<Cell, Error> {
     if column.is_null(at) {
         return Ok(Cell::Null);
@@ -152,6 +177,7 @@ fn cell(field: &Field, column: &ArrayRef, at: usize) -> Result<Cell, Error> {
             Cell::Int(i64::try_from(number).map_err(|_| Error::Overflow)?)
         }
         DataType::Utf8 => Cell::Text(column.as_string::<i32>().value(at).to_owned()),
+        DataType::Binary => Cell::Bytes(column.as_binary::<i32>().value(at).to_owned()),
         DataType::FixedSizeBinary(16) => wide(extension, column.as_fixed_size_binary().value(at))?,
         DataType::List(item) if *item.data_type() == DataType::Utf8 => {
             let items = column.as_list::<i32>().value(at);

@@ -76,7 +76,7 @@ impl World {
     }
 
     pub async fn number(&self, sql: &str) -> i64 {
-        let answer = self.duck.read(vec![Statement { sql: sql.into(), values: Vec::new() }]).await.expect(sql);
+        let answer = self.duck.read(vec![Statement::new(sql, Vec::new())]).await.expect(sql);
         answer.results[0].rows[0][0].int()
     }
 }
@@ -153,7 +153,7 @@ const SESSIONS: &str = "SELECT v.key, s.day, first_us, first_id, last_us, last_i
 const VISITORS: &str = "SELECT key, first_us, first_day, sum(sign) FROM visitor GROUP BY ALL HAVING sum(sign) <> 0";
 
 pub async fn rows(store: &dyn Store) -> Vec<String> {
-    let statements = [EVENTS, SESSIONS, VISITORS].map(|sql| Statement { sql: sql.into(), values: Vec::new() });
+    let statements = [EVENTS, SESSIONS, VISITORS].map(|sql| Statement::new(sql, Vec::new()));
     let answer = store.read(statements.to_vec()).await.expect("read");
     let mut rows = Vec::new();
     for (kind, result) in ["event", "session", "visitor"].into_iter().zip(answer.results) {
