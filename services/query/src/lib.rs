@@ -10,7 +10,8 @@
 //! |---|---|
 //! | `plan` | question + tenant → statements, rows → answer; no I/O |
 //! | `sql` | the one place where SQL is put together; values are always bound |
-//! | `service` | the calls: who asks, deadline, one read, the message |
+//! | `reports` | a request of a tenant → the answer message: plan, one read, message; shared by calls and Watch |
+//! | `service` | the calls: who asks, until when |
 //! | `export` | the stream of events, page by page |
 //!
 //! It is not responsible for keeping rows (crate `store`) nor for what the definitions mean (DESIGN section 5; the naive
@@ -21,6 +22,7 @@ mod answer;
 mod deadline;
 mod export;
 pub mod plan;
+mod reports;
 mod service;
 mod sql;
 mod status;

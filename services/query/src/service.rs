@@ -1,7 +1,8 @@
-//! The calls of query.v1: who asks, what, until when; one read, one message.
+//! The calls of query.v1: who asks, until when; what is answered stands in `reports`.
 
 use crate::deadline::Deadline;
-use crate::plan::{self, Series, Tenant};
+use crate::plan::Tenant;
+use crate::reports::Reports;
 use crate::{export, status};
 use futures::stream::BoxStream;
 use pistats_core::Scope;
@@ -9,23 +10,23 @@ use pistats_proto::convert::query as convert;
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{
     BreakdownRequest, BreakdownResponse, ExportRequest, ExportResponse, FunnelRequest, FunnelResponse, JourneyRequest,
-    JourneyResponse, RealtimeRequest, RealtimeResponse, RetentionRequest, RetentionResponse, Step, TrafficRequest,
+    JourneyResponse, RealtimeRequest, RealtimeResponse, RetentionRequest, RetentionResponse, TrafficRequest,
     TrafficResponse, WatchRequest, WatchResponse,
 };
 use pistats_rpc::auth::{Principal, SharedDirectory};
-use pistats_store::{Answer, Statement, Store};
+use pistats_store::Store;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 /// The query service: reads, and changes nothing.
 pub struct Query {
-    store: Arc<dyn Store>,
+    reports: Arc<Reports>,
     directory: SharedDirectory,
 }
 
 impl Query {
     pub fn new(store: Arc<dyn Store>, directory: SharedDirectory) -> Query {
-        Query { store, directory }
+        Query { reports: Arc::new(Reports::new(store)), directory }
     }
 
     /// Whose rows the caller may see. The site comes from the key alone.
@@ -36,48 +37,18 @@ impl Query {
             None => Err(Status::unauthenticated("the site of this key is gone")),
         }
     }
-
-    async fn read(&self, deadline: Deadline, statements: Vec<Statement>) -> Result<Answer, Status> {
-        deadline.bound(async { self.store.read(statements).await.map_err(status::of_store) }).await
-    }
 }
 
 #[tonic::async_trait]
 impl QueryService for Query {
     async fn traffic(&self, request: Request<TrafficRequest>) -> Result<Response<TrafficResponse>, Status> {
-        let tenant = self.tenant(&request)?;
-        let deadline = Deadline::of(request.metadata());
-        let (question, compare) = convert::traffic(request.get_ref()).map_err(status::invalid)?;
-        let mut plan = plan::traffic(&tenant, &question, compare).map_err(status::invalid)?;
-        let read = self.read(deadline, std::mem::take(&mut plan.statements)).await?;
-        let answer = plan.answer(read.results).map_err(status::of_malformed)?;
-        let (compared_total, compared_steps) = match &answer.compared {
-            Some(series) => (Some(convert::metrics(&series.total)), steps(series)),
-            None => (None, Vec::new()),
-        };
-        Ok(Response::new(TrafficResponse {
-            total: Some(convert::metrics(&answer.asked.total)),
-            steps: steps(&answer.asked),
-            compared_total,
-            compared_steps,
-            as_of: Some(convert::as_of(&read.as_of)),
-            time_zone: tenant.zone().name().to_owned(),
-        }))
+        let (tenant, deadline) = (self.tenant(&request)?, Deadline::of(request.metadata()));
+        Ok(Response::new(self.reports.traffic(&tenant, request.get_ref(), deadline).await?))
     }
 
     async fn breakdown(&self, request: Request<BreakdownRequest>) -> Result<Response<BreakdownResponse>, Status> {
-        let tenant = self.tenant(&request)?;
-        let deadline = Deadline::of(request.metadata());
-        let (question, compare) = convert::breakdown(request.get_ref()).map_err(status::invalid)?;
-        let mut plan = plan::breakdown(&tenant, &question, compare);
-        let read = self.read(deadline, std::mem::take(&mut plan.statements)).await?;
-        let answer = plan.answer(read.results).map_err(status::of_malformed)?;
-        let rows = answer.rows.into_iter();
-        Ok(Response::new(BreakdownResponse {
-            rows: rows.map(|row| convert::row(row.value, &row.metrics, row.compared.as_ref())).collect(),
-            total_rows: answer.total_rows,
-            as_of: Some(convert::as_of(&read.as_of)),
-        }))
+        let (tenant, deadline) = (self.tenant(&request)?, Deadline::of(request.metadata()));
+        Ok(Response::new(self.reports.breakdown(&tenant, request.get_ref(), deadline).await?))
     }
 
     async fn retention(&self, _: Request<RetentionRequest>) -> Result<Response<RetentionResponse>, Status> {
@@ -108,11 +79,7 @@ impl QueryService for Query {
         let tenant = self.tenant(&request)?;
         let deadline = Deadline::of(request.metadata());
         let question = convert::export(request.get_ref()).map_err(status::invalid)?;
-        let stream = export::stream(self.store.clone(), tenant, question, deadline);
+        let stream = export::stream(self.reports.store.clone(), tenant, question, deadline);
         Ok(Response::new(Box::pin(stream)))
     }
-}
-
-fn steps(series: &Series) -> Vec<Step> {
-    series.steps.iter().map(|(bucket, metrics)| convert::step(bucket, metrics)).collect()
 }
