@@ -5,9 +5,11 @@
 //! ```
 
 mod answer;
+mod funnel;
 mod request;
 
 pub use answer::{as_of, metrics, row, step};
+pub use funnel::{MOST_FUNNEL_STEPS, funnel, funnel_answer};
 pub use request::{ExportQuestion, breakdown, export, traffic};
 
 /// Filters a request may have.

@@ -9,7 +9,7 @@ mod select;
 mod steps;
 
 pub(crate) use dialect::{Dialect, ENGINE};
-pub(crate) use select::{At, OF_SESSION, Selected, Source, Value, newcomers, value_of};
+pub(crate) use select::{At, OF_SESSION, Selected, Source, Value, newcomers, passes, value_of};
 pub(crate) use steps::{Series, fits_rollups};
 
 use pistats_core::SiteId;

@@ -56,14 +56,14 @@ pub fn export(request: &v1::ExportRequest) -> Result<ExportQuestion, Invalid> {
     wrong.unless_any(selection.map(|selection| ExportQuestion { selection, limit }))
 }
 
-fn selection(
+pub(super) fn selection(
     wrong: &mut Violations,
     range: Option<&v1::Range>,
     filters: &[v1::Filter],
     bots: i32,
 ) -> Option<Selection> {
     let range = self::range(wrong, range);
-    let filters = self::filters(wrong, filters);
+    let filters = self::filters(wrong, "", filters);
     let bots = match v1::Bots::try_from(bots) {
         Ok(v1::Bots::Unspecified | v1::Bots::Exclude) => Some(Bots::Exclude),
         Ok(v1::Bots::Include) => Some(Bots::Include),
@@ -119,14 +119,27 @@ fn day(wrong: &mut Violations, field: &str, text: &str) -> Option<Day> {
     Some(day)
 }
 
-fn filters(wrong: &mut Violations, filters: &[v1::Filter]) -> Option<Vec<Filter>> {
+/// Reads filters; `path` leads to the message that holds them: `steps[1].`.
+fn filters(wrong: &mut Violations, path: &str, filters: &[v1::Filter]) -> Option<Vec<Filter>> {
+    let field = format!("{path}filters");
     if filters.len() > MOST_FILTERS {
-        return wrong.add("filters", format!("{} filters are too many, at most {MOST_FILTERS}", filters.len()));
+        return wrong.add(field, format!("{} filters are too many, at most {MOST_FILTERS}", filters.len()));
     }
     // Every filter is read, so that every wrong one is named.
     let read: Vec<Option<Filter>> =
-        filters.iter().enumerate().map(|(index, f)| filter(wrong, &format!("filters[{index}]."), f)).collect();
+        filters.iter().enumerate().map(|(index, f)| filter(wrong, &format!("{field}[{index}]."), f)).collect();
     read.into_iter().collect()
+}
+
+/// Reads a condition: filters by dimensions of events. An absent one has no filters.
+pub(super) fn condition(wrong: &mut Violations, path: &str, condition: Option<&v1::Condition>) -> Option<Vec<Filter>> {
+    let read = filters(wrong, path, condition.map_or(&[], |condition| &condition.filters))?;
+    let of_session: Vec<usize> = (0..read.len()).filter(|index| read[*index].dimension.is_of_session()).collect();
+    for index in &of_session {
+        let why = "entry and exit pages are of whole sessions; use DIMENSION_PAGE, or filter the whole report by them";
+        wrong.add::<()>(format!("{path}filters[{index}].dimension"), why);
+    }
+    of_session.is_empty().then_some(read)
 }
 
 fn filter(wrong: &mut Violations, path: &str, filter: &v1::Filter) -> Option<Filter> {
@@ -201,7 +214,7 @@ fn dimension(wrong: &mut Violations, path: &str, number: i32, property: &str) ->
     })
 }
 
-fn interval(wrong: &mut Violations, number: i32) -> Option<Option<Interval>> {
+pub(super) fn interval(wrong: &mut Violations, number: i32) -> Option<Option<Interval>> {
     Some(match v1::Interval::try_from(number) {
         Ok(v1::Interval::Unspecified) => None,
         Ok(v1::Interval::Minute) => Some(Interval::Minute),
@@ -234,7 +247,7 @@ fn compare(wrong: &mut Violations, number: i32) -> Option<Option<Compare>> {
     })
 }
 
-fn unknown(number: i32) -> String {
+pub(super) fn unknown(number: i32) -> String {
     format!("{number} is unknown to this server; use a number of the contract")
 }
 

@@ -263,7 +263,7 @@ pub(crate) fn newcomers(sql: &mut Sql<'_>, name: &str, range: Range, step: Optio
 }
 
 /// Whether a row passes one filter.
-fn passes(sql: &mut Sql<'_>, filter: &Filter) -> String {
+pub(crate) fn passes(sql: &mut Sql<'_>, filter: &Filter) -> String {
     let (operator, negated) = filter.operator.positive();
     let wanted: Vec<String> = filter.values.iter().map(|value| sql.bind(value.as_str())).collect();
     let one = |value: &str| matches(operator, value, &wanted);
