@@ -5,11 +5,13 @@
 //!   event    one activity, checked           limits   what an event may be
 //!   refusal  why one was refused             session  sessions as an algebra: order never matters
 //!   enrich   pure functions of an event      report   questions and answers
+//!   change   what a commit touched
 //! ```
 //!
 //! Promises: every function here is deterministic; equal inputs give equal answers on every machine and backend.
 //! It is not responsible for the wire (the contract package), for disks or for SQL.
 
+pub mod change;
 pub mod directory;
 pub mod enrich;
 pub mod event;
@@ -20,6 +22,7 @@ pub mod report;
 pub mod session;
 pub mod time;
 
+pub use change::{Changes, SiteChange};
 pub use directory::{Directory, Scope, Site};
 pub use enrich::{Enriched, Enricher};
 pub use event::Event;

@@ -6,10 +6,12 @@
 
 mod answer;
 mod funnel;
+mod realtime;
 mod request;
 
 pub use answer::{as_of, metrics, row, step};
 pub use funnel::{MOST_FUNNEL_STEPS, funnel, funnel_answer};
+pub use realtime::{DEFAULT_LIVE_ROWS, MOST_LIVE_ROWS, realtime, realtime_answer};
 pub use request::{ExportQuestion, breakdown, export, traffic};
 
 /// Filters a request may have.

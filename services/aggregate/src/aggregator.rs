@@ -2,6 +2,7 @@
 
 use crate::epoch::{Current, Running, Setup};
 use crate::live::{Clock, Live};
+use crate::notices::Notices;
 use crate::stats::Stats;
 use crate::{Config, Error, recall, upkeep};
 use pistats_core::{Micros, PartitionId, SiteId};
@@ -72,8 +73,8 @@ impl Aggregator {
     /// Nothing can go wrong here: a warehouse or log that does not answer is tried again for ever, and is logged.
     pub fn start(parts: Parts) -> Handle {
         let Parts { config, log, store, directory, secret, clock } = parts;
-        let (live, stats, commits) = (Live::new(clock), Stats::new(), watch::Sender::new(0));
-        let setup = Arc::new(Setup { config, log, store, directory, secret, live, stats, commits });
+        let (live, stats, commits, notices) = (Live::new(clock), Stats::new(), watch::Sender::new(0), Notices::new());
+        let setup = Arc::new(Setup { config, log, store, directory, secret, live, stats, commits, notices });
         let (commands, asked) = mpsc::channel(4);
         let current = Current::default();
         let supervisor = tokio::spawn(supervise(setup.clone(), current.clone(), asked));
@@ -124,6 +125,7 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
     let mut pause = RETRY_FIRST;
     let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
     let mut recalls = true;
+    let mut has_failed = false;
     loop {
         let commits_before = *setup.commits.borrow();
         let error = match start(&setup, &mut recalls).await {
@@ -131,6 +133,9 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
             Ok(running) => {
                 let epoch = running.epoch.clone();
                 *current.lock() = Some(epoch.clone());
+                if std::mem::take(&mut has_failed) {
+                    setup.notices.reset(setup.live.now());
+                }
                 for reply in waiting.drain(..) {
                     // A replay that gave up does not listen.
                     let _ = reply.send(());
@@ -154,6 +159,7 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
         };
         // What was folded and not committed will be folded again, and must not be shown twice.
         recalls = true;
+        has_failed = true;
         if *setup.commits.borrow() > commits_before {
             pause = RETRY_FIRST;
         }

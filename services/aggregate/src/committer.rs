@@ -4,6 +4,7 @@
 //! the fixed price. Folding goes on meanwhile.
 
 use crate::epoch::Epoch;
+use crate::notices;
 use crate::stats::Counts;
 use crate::window::Window;
 use pistats_core::ids::PARTITIONS;
@@ -46,9 +47,11 @@ fn commit(
         received = received.max(window.received);
         window.add_to(partition, &mut commit);
     }
+    let touched = notices::touched(&commit);
     let started = Instant::now();
     runtime.block_on(epoch.setup.store.commit(commit))?;
     let took = started.elapsed();
+    epoch.setup.notices.committed(epoch.setup.live.now(), touched);
     epoch.gate.settle(numbers.into_iter());
     // From here on the warehouse knows these ids itself.
     drop(pins);

@@ -15,6 +15,7 @@ use crate::gate::Gate;
 use crate::ids::IdIndex;
 use crate::inbox::Inbox;
 use crate::live::Live;
+use crate::notices::Notices;
 use crate::reader;
 use crate::stats::Stats;
 use crate::worker::{Halt, Worker};
@@ -39,6 +40,8 @@ pub(crate) struct Setup {
     pub stats: Stats,
     /// Number of commits since the start; changes with each.
     pub commits: watch::Sender<u64>,
+    /// What each commit touched.
+    pub notices: Notices,
 }
 
 /// The state that workers, readers and committer share.

@@ -11,9 +11,9 @@
 //! |---|---|
 //! | the whole: start, failure, shutdown | `aggregator` `epoch` `config` `error` |
 //! | folding | `reader` `inbox` `worker` `arrival` `ids` `visitors` `enriched` `window` |
-//! | committing | `gate` `committer` |
+//! | committing | `gate` `committer` `notices` |
 //! | repair | `repair` `lost` `replay` |
-//! | beside it | `live` `recall` `stats` `upkeep` `service` |
+//! | beside it | `observer` `live` `recall` `stats` `upkeep` `service` |
 //!
 //! Invariants, and where they are kept:
 //! - **Each (site, id) takes effect once** (P-2): `ids` claims it, and rows and checkpoint commit together.
@@ -36,6 +36,8 @@ mod ids;
 mod inbox;
 mod live;
 mod lost;
+mod notices;
+mod observer;
 mod reader;
 mod recall;
 mod repair;
@@ -53,5 +55,6 @@ pub use aggregator::{Aggregator, Handle, Parts};
 pub use config::Config;
 pub use error::Error;
 pub use live::{Clock, LiveView};
+pub use observer::Observer;
 pub use replay::{Progress, ReplayError, Replaying};
 pub use service::{Refusals, Service};

@@ -8,6 +8,7 @@
 //! Going down is going up in reverse, each step within the deadline, and who is late is named. A crash at any moment is
 //! fine too: what was acknowledged is in the log.
 
+mod living;
 mod open;
 mod secrets;
 
@@ -16,6 +17,7 @@ pub use open::Backends;
 use crate::cli;
 use crate::config::{Config, Overrides, ServerOverrides};
 use arc_swap::ArcSwap;
+use living::Here;
 use pistats_admin::Admin;
 use pistats_aggregate::{Aggregator, Handle, Parts};
 use pistats_core::directory::{Directory, Key, KeyHash};
@@ -104,7 +106,7 @@ impl Running {
         };
         let counters = collector.counters();
         let aggregate = pistats_aggregate::Service::new(aggregator.clone(), Some(Arc::new(move || counters.refused())));
-        let query = Query::new(backends.store.clone(), directory.clone());
+        let query = Query::new(backends.store.clone(), Arc::new(Here(aggregator.observer())), directory.clone());
         let admin = Admin::new(backends.registry.clone(), directory.clone(), collector.clone());
         let server = pistats_rpc::Server::new(settings)
             .map_err(|error| error.to_string())?

@@ -12,6 +12,7 @@
 //! | `sql` | the one place where SQL is put together; values are always bound |
 //! | `reports` | a request of a tenant → the answer message: plan, one read, message; shared by calls and Watch |
 //! | `service` | the calls: who asks, until when |
+//! | `live` | what is needed of the living side: notices of commits, the state of this moment |
 //! | `export` | the stream of events, page by page |
 //!
 //! It is not responsible for keeping rows (crate `store`) nor for what the definitions mean (DESIGN section 5; the naive
@@ -21,11 +22,13 @@
 mod answer;
 mod deadline;
 mod export;
+mod live;
 pub mod plan;
 mod reports;
 mod service;
 mod sql;
 mod status;
 
+pub use live::{Living, Nothing, Unreachable};
 pub use plan::Tenant;
 pub use service::Query;

@@ -27,6 +27,11 @@ impl Tenant {
         Tenant { site: site.id, zone: site.zone.clone() }
     }
 
+    /// The site itself.
+    pub fn site(&self) -> SiteId {
+        self.site
+    }
+
     /// The time zone of the site's days.
     pub fn zone(&self) -> &Zone {
         &self.zone

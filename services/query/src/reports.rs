@@ -4,9 +4,11 @@
 //! of `service`: here stands a [`Tenant`](crate::plan::Tenant) already.
 
 mod breakdown;
+mod realtime;
 mod traffic;
 
 use crate::deadline::Deadline;
+use crate::live::Living;
 use crate::status;
 use pistats_store::{Answer, Statement, Store};
 use std::sync::Arc;
@@ -15,11 +17,12 @@ use tonic::Status;
 /// Answers reports from the warehouse. Cheap to share; holds what reports share.
 pub(crate) struct Reports {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) living: Arc<dyn Living>,
 }
 
 impl Reports {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Reports {
-        Reports { store }
+    pub(crate) fn new(store: Arc<dyn Store>, living: Arc<dyn Living>) -> Reports {
+        Reports { store, living }
     }
 
     /// Reads statements in one snapshot.

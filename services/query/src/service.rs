@@ -1,6 +1,7 @@
 //! The calls of query.v1: who asks, until when; what is answered stands in `reports`.
 
 use crate::deadline::Deadline;
+use crate::live::Living;
 use crate::plan::Tenant;
 use crate::reports::Reports;
 use crate::{export, status};
@@ -25,8 +26,8 @@ pub struct Query {
 }
 
 impl Query {
-    pub fn new(store: Arc<dyn Store>, directory: SharedDirectory) -> Query {
-        Query { reports: Arc::new(Reports::new(store)), directory }
+    pub fn new(store: Arc<dyn Store>, living: Arc<dyn Living>, directory: SharedDirectory) -> Query {
+        Query { reports: Arc::new(Reports::new(store, living)), directory }
     }
 
     /// Whose rows the caller may see. The site comes from the key alone.
@@ -63,8 +64,9 @@ impl QueryService for Query {
         Err(Status::unimplemented("being built"))
     }
 
-    async fn realtime(&self, _: Request<RealtimeRequest>) -> Result<Response<RealtimeResponse>, Status> {
-        Err(Status::unimplemented("being built"))
+    async fn realtime(&self, request: Request<RealtimeRequest>) -> Result<Response<RealtimeResponse>, Status> {
+        let tenant = self.tenant(&request)?;
+        Ok(Response::new(self.reports.realtime(&tenant, request.get_ref())?))
     }
 
     type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;

@@ -64,13 +64,17 @@ pub(super) fn selection(
 ) -> Option<Selection> {
     let range = self::range(wrong, range);
     let filters = self::filters(wrong, "", filters);
-    let bots = match v1::Bots::try_from(bots) {
-        Ok(v1::Bots::Unspecified | v1::Bots::Exclude) => Some(Bots::Exclude),
-        Ok(v1::Bots::Include) => Some(Bots::Include),
-        Ok(v1::Bots::Only) => Some(Bots::Only),
-        Err(_) => wrong.add("bots", unknown(bots)),
-    };
+    let bots = self::bots(wrong, bots);
     Some(Selection { range: range?, filters: filters?, bots: bots? })
+}
+
+pub(super) fn bots(wrong: &mut Violations, number: i32) -> Option<Bots> {
+    Some(match v1::Bots::try_from(number) {
+        Ok(v1::Bots::Unspecified | v1::Bots::Exclude) => Bots::Exclude,
+        Ok(v1::Bots::Include) => Bots::Include,
+        Ok(v1::Bots::Only) => Bots::Only,
+        Err(_) => return wrong.add("bots", unknown(number)),
+    })
 }
 
 fn range(wrong: &mut Violations, range: Option<&v1::Range>) -> Option<Range> {

@@ -1,0 +1,51 @@
+//! `Realtime`, asked and answered.
+
+use super::super::{Invalid, Violations};
+use super::answer::as_of;
+use super::request::bots;
+use crate::query::v1;
+use pistats_core::report::{Bots, Realtime, Trend};
+use std::sync::Arc;
+
+/// Rows of each list: when the request names none, and at most.
+pub const DEFAULT_LIVE_ROWS: u32 = 10;
+pub const MOST_LIVE_ROWS: u32 = 100;
+
+/// Seconds that `Realtime::received` counts.
+const RATE_SECONDS: f64 = 10.0;
+
+/// Reads a request: whose events count, and how many rows each list may have.
+pub fn realtime(request: &v1::RealtimeRequest) -> Result<(Bots, usize), Invalid> {
+    let mut wrong = Violations::default();
+    let bots = bots(&mut wrong, request.bots);
+    let limit = match request.limit {
+        0 => Some(DEFAULT_LIVE_ROWS as usize),
+        limit if limit <= MOST_LIVE_ROWS => Some(limit as usize),
+        limit => wrong.add("limit", format!("{limit} rows are too many, ask for at most {MOST_LIVE_ROWS}")),
+    };
+    wrong.unless_any(bots.zip(limit))
+}
+
+/// The state of a site as a message.
+pub fn realtime_answer(state: &Realtime) -> v1::RealtimeResponse {
+    v1::RealtimeResponse {
+        now_us: state.now.0,
+        current_visitors: state.current_visitors,
+        events_per_second: state.received as f64 / RATE_SECONDS,
+        minutes: state.minutes.clone(),
+        top_pages: rows(&state.top_pages),
+        top_sources: rows(&state.top_sources),
+        top_countries: rows(&state.top_countries),
+        trending: state.trending.iter().map(trend).collect(),
+        as_of: Some(as_of(&state.as_of)),
+        is_cut: state.is_cut,
+    }
+}
+
+fn rows(rows: &[(Arc<str>, u64)]) -> Vec<v1::LiveRow> {
+    rows.iter().map(|(value, visitors)| v1::LiveRow { value: value.to_string(), visitors: *visitors }).collect()
+}
+
+fn trend(trend: &Trend) -> v1::Trend {
+    v1::Trend { topic: trend.topic.to_string(), score: trend.score, rate: trend.rate, usual: trend.usual }
+}

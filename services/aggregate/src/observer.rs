@@ -1,0 +1,34 @@
+//! What others may see of a running aggregator: notices of commits, and the live state.
+
+use crate::aggregator::Handle;
+use crate::epoch::Setup;
+use pistats_core::{Changes, SiteId};
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// Sees the aggregator and does not keep it running; cheap to clone.
+#[derive(Clone)]
+pub struct Observer {
+    setup: Arc<Setup>,
+}
+
+impl Handle {
+    /// For those who show what is folded.
+    pub fn observer(&self) -> Observer {
+        Observer { setup: self.setup.clone() }
+    }
+}
+
+impl Observer {
+    /// Notices of what each commit touched, from now on, sent when it is durable.
+    ///
+    /// A receiver that lags behind must take everything for touched; so must every receiver of a notice that is a reset.
+    pub fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {
+        self.setup.notices.subscribe()
+    }
+
+    /// Grows with every fold of a site.
+    pub fn moved(&self, site: SiteId) -> u64 {
+        self.setup.live.events(site)
+    }
+}
