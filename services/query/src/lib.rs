@@ -13,6 +13,7 @@
 //! | `reports` | a request of a tenant → the answer message: plan, one read, message; shared by calls and Watch |
 //! | `service` | the calls: who asks, until when |
 //! | `live` | what is needed of the living side: notices of commits, the state of this moment |
+//! | `walk` | the runs of a funnel, told apart in memory; pure |
 //! | `export` | the stream of events, page by page |
 //!
 //! It is not responsible for keeping rows (crate `store`) nor for what the definitions mean (DESIGN section 5; the naive
@@ -28,6 +29,7 @@ mod reports;
 mod service;
 mod sql;
 mod status;
+mod walk;
 
 pub use live::{Living, Nothing, Unreachable};
 pub use plan::Tenant;

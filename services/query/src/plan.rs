@@ -4,10 +4,12 @@
 
 mod breakdown;
 mod export;
+mod funnel;
 mod traffic;
 
 pub use breakdown::{BreakdownPlan, BreakdownRow, BreakdownRows, breakdown};
 pub use export::{After, ExportPage, export};
+pub use funnel::{FunnelPlan, Unanswered, funnel};
 pub use traffic::{Series, TrafficAnswer, TrafficPlan, traffic};
 
 pub use crate::answer::Malformed;

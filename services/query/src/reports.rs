@@ -4,6 +4,7 @@
 //! of `service`: here stands a [`Tenant`](crate::plan::Tenant) already.
 
 mod breakdown;
+mod funnel;
 mod realtime;
 mod traffic;
 

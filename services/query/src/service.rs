@@ -56,8 +56,9 @@ impl QueryService for Query {
         Err(Status::unimplemented("being built"))
     }
 
-    async fn funnel(&self, _: Request<FunnelRequest>) -> Result<Response<FunnelResponse>, Status> {
-        Err(Status::unimplemented("being built"))
+    async fn funnel(&self, request: Request<FunnelRequest>) -> Result<Response<FunnelResponse>, Status> {
+        let (tenant, deadline) = (self.tenant(&request)?, Deadline::of(request.metadata()));
+        Ok(Response::new(self.reports.funnel(&tenant, request.get_ref(), deadline).await?))
     }
 
     async fn journey(&self, _: Request<JourneyRequest>) -> Result<Response<JourneyResponse>, Status> {

@@ -1,6 +1,6 @@
 //! Failures as statuses: which code, and so whether trying again can help.
 
-use crate::plan::Malformed;
+use crate::plan::{Malformed, Unanswered};
 use pistats_proto::convert::Invalid;
 use pistats_store::Error;
 use tonic::{Code, Status};
@@ -36,6 +36,21 @@ pub(crate) fn of_store(error: Error) -> Status {
 pub(crate) fn of_malformed(error: Malformed) -> Status {
     tracing::error!(%error, "a report could not be understood");
     Status::internal("the report could not be understood; the server's log says why")
+}
+
+/// What rows that are no answer answer.
+pub(crate) fn of_unanswered(error: Unanswered) -> Status {
+    match error {
+        Unanswered::Malformed(error) => of_malformed(error),
+        // The same words as for a sum that the warehouse formed.
+        Unanswered::Overflow => of_store(Error::Overflow),
+    }
+}
+
+/// What work beside the async threads that ended abnormally answers.
+pub(crate) fn of_panic(error: tokio::task::JoinError) -> Status {
+    tracing::error!(%error, "a report ended abnormally");
+    Status::internal("the report ended abnormally; the server's log says why")
 }
 
 #[cfg(test)]

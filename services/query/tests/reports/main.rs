@@ -5,6 +5,7 @@
 //!   rollups    one history worked out by hand; rollups fresh, behind and half of each
 //!   filters    every operator, over one value and over several     pages   entry and exit pages, lists and their order
 //!   zones      steps over changes of the clock                     export  order, pages, back-pressure, one as_of
+//!   funnel     steps, limit, order, re-entry and periods, by hand
 //!   refusals   what is refused, and the field that is named
 //! ```
 #![allow(clippy::unwrap_used)]
@@ -12,6 +13,7 @@
 mod ask;
 mod export;
 mod filters;
+mod funnel;
 mod oracle;
 mod pages;
 mod refusals;

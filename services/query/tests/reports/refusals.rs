@@ -11,7 +11,7 @@ use pistats_query::Query;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-fn fields(refused: Status) -> Vec<String> {
+pub(crate) fn fields(refused: Status) -> Vec<String> {
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
     let details = refused.get_details_bad_request().unwrap();
     assert!(details.field_violations.iter().all(|violation| !violation.description.is_empty()));
