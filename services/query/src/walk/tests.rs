@@ -1,6 +1,6 @@
 use super::*;
 use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
+use rand::{Rng as _, SeedableRng as _};
 
 const LOOSE: Rules = Rules { steps: 3, limit_us: None, strict: false, reentry: false };
 
