@@ -35,18 +35,32 @@
 //! values none.
 //!
 //! **Lists** are ordered by the asked number descending, then by value bytewise ascending; `limit` and `offset` cut them.
+//! **Retention, funnels, journeys, realtime** are as `query.proto` defines them.
+//!
 //! **Numbers that 64 bits cannot hold** are no answer ([`Unanswerable`]); numbers in rows that were cut do not matter.
+//!
+//! ```text
+//!   counts   traffic and lists      retention  who comes back     journey   one visitor's sessions
+//!   numbers  sums that cannot wrap  funnel     who gets how far   realtime  current visitors, trending, at a given now
+//! ```
 
+mod counts;
 mod event;
+mod funnel;
+mod journey;
 mod numbers;
+mod realtime;
+mod retention;
 
+pub use counts::{BreakdownAnswer, TrafficAnswer};
 pub use event::OracleEvent;
+pub use journey::{JourneyAnswer, JourneySession};
+pub use realtime::{Realtime, Trend};
 
-use numbers::Numbers;
-use pistats_core::report::{Bots, Breakdown, Dimension, Filter, Metrics, Operator, Selection, Traffic};
+use pistats_core::report::{Bots, Dimension, Filter, Operator, Selection};
 use pistats_core::time::{Bucket, Range};
 use pistats_core::{Day, EventId, Micros, Zone};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The most steps that a series may have.
 pub const MOST_STEPS: usize = 10_000;
@@ -63,22 +77,6 @@ pub enum Unanswerable {
     TooManySteps,
 }
 
-/// What `Traffic` is answered with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrafficAnswer {
-    pub total: Metrics,
-    /// Empty without an interval.
-    pub steps: Vec<(Bucket, Metrics)>,
-}
-
-/// What `Breakdown` is answered with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BreakdownAnswer {
-    pub rows: Vec<(String, Metrics)>,
-    /// How many rows there are without limit and offset.
-    pub total_rows: u64,
-}
-
 /// All events of one site, and what follows from them.
 #[derive(Clone, Debug)]
 pub struct Oracle {
@@ -90,8 +88,8 @@ pub struct Oracle {
     session_of: Vec<usize>,
     /// The visitor of each event: visitors are numbers too.
     visitor_of: Vec<usize>,
-    /// The first event ever of each visitor.
-    first_ever: Vec<usize>,
+    /// The events of each visitor, in order. Never none.
+    events_of: Vec<Vec<usize>>,
 }
 
 /// Where numbers are counted.
@@ -137,13 +135,12 @@ impl Oracle {
             events_of[visitor].push(number);
             visitor_of.push(visitor);
         }
-        let first_ever = events_of.iter().map(|numbers| numbers[0]).collect();
 
         let mut sessions: Vec<Vec<usize>> = Vec::new();
         let mut session_of = vec![0; events.len()];
-        for numbers in events_of {
+        for numbers in &events_of {
             let mut before: Option<Micros> = None;
-            for number in numbers {
+            for &number in numbers {
                 let time = events[number].time;
                 let stays = before.is_some_and(|before| time.0 - before.0 <= LONGEST_GAP_US);
                 if !stays {
@@ -155,51 +152,12 @@ impl Oracle {
                 session_of[number] = session;
             }
         }
-        Oracle { events, sessions, session_of, visitor_of, first_ever }
+        Oracle { events, sessions, session_of, visitor_of, events_of }
     }
 
     /// Each event once, in the order (time, id).
     pub fn events(&self) -> &[OracleEvent] {
         &self.events
-    }
-
-    /// Totals and, with an interval, a series.
-    pub fn traffic(&self, question: &Traffic, zone: &Zone) -> Result<TrafficAnswer, Unanswerable> {
-        let selected = self.selected(&question.selection);
-        let range = question.selection.range;
-        let total = self.count(&selected, &Place { zone, range, step: None }).metrics()?;
-        let mut steps = Vec::new();
-        if let Some(interval) = question.interval {
-            let buckets = interval.buckets(zone, range, MOST_STEPS).ok_or(Unanswerable::TooManySteps)?;
-            for bucket in buckets {
-                let place = Place { zone, range, step: Some((bucket, interval.is_clock())) };
-                steps.push((bucket, self.count(&selected, &place).metrics()?));
-            }
-        }
-        Ok(TrafficAnswer { total, steps })
-    }
-
-    /// The numbers by the values of a dimension.
-    pub fn breakdown(&self, question: &Breakdown, zone: &Zone) -> Result<BreakdownAnswer, Unanswerable> {
-        let mut rows = self.rows(&question.selection, &question.dimension, zone);
-        // The list comes from a sorted map, and the sort is stable: equal rows stay in the order of their values.
-        rows.sort_by_key(|(_, numbers)| std::cmp::Reverse(numbers.get(question.order_by)));
-        let total_rows = rows.len() as u64;
-        let cut = rows.into_iter().skip(question.offset as usize).take(question.limit as usize);
-        let rows = cut.map(|(value, numbers)| Ok((value, numbers.metrics()?))).collect::<Result<_, _>>()?;
-        Ok(BreakdownAnswer { rows, total_rows })
-    }
-
-    /// The numbers of one value: what a row shows of a compared range. All zero where there is no such row.
-    pub fn row(
-        &self,
-        selection: &Selection,
-        dimension: &Dimension,
-        value: &str,
-        zone: &Zone,
-    ) -> Result<Metrics, Unanswerable> {
-        let rows = self.rows(selection, dimension, zone);
-        rows.into_iter().find(|(v, _)| v == value).map_or(Ok(Metrics::default()), |(_, numbers)| numbers.metrics())
     }
 
     /// The selected events of the range, in the order (time, id).
@@ -258,9 +216,22 @@ impl Oracle {
                 Bots::Include => true,
                 Bots::Only => by_bot,
             };
-            right_kind && selection.filters.iter().all(|filter| self.passes(*number, filter))
+            right_kind && self.passes_all(*number, &selection.filters)
         };
         (0..self.events.len()).filter(passes).collect()
+    }
+
+    /// The selected events of each visitor, in order; of some none.
+    fn selected_by_visitor(&self, selection: &Selection) -> Vec<Vec<usize>> {
+        let mut by_visitor = vec![Vec::new(); self.events_of.len()];
+        for number in self.selected(selection) {
+            by_visitor[self.visitor_of[number]].push(number);
+        }
+        by_visitor
+    }
+
+    fn passes_all(&self, number: usize, filters: &[Filter]) -> bool {
+        filters.iter().all(|filter| self.passes(number, filter))
     }
 
     fn passes(&self, number: usize, filter: &Filter) -> bool {
@@ -275,82 +246,5 @@ impl Oracle {
             Operator::DoesNotContain => !some(|value, wanted| value.contains(wanted)),
             Operator::StartsWith => some(|value, wanted| value.starts_with(wanted)),
         }
-    }
-
-    /// The rows of a list, bytewise ascending by value.
-    fn rows(&self, selection: &Selection, dimension: &Dimension, zone: &Zone) -> Vec<(String, Numbers)> {
-        let place = Place { zone, range: selection.range, step: None };
-        let mut by_value: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for number in self.selected(selection) {
-            for value in self.values_of(number, dimension) {
-                by_value.entry(value).or_default().push(number);
-            }
-        }
-        let rows = by_value.into_iter().map(|(value, numbers)| {
-            // All events of a session share its entry and exit page: grouping events groups the sessions too.
-            let counted = match dimension {
-                Dimension::EntryPage | Dimension::ExitPage => self.count_sessions(&numbers, &place),
-                _ => self.count(&numbers, &place),
-            };
-            (value.to_owned(), counted)
-        });
-        rows.filter(|(_, counted)| counted.events > 0 || counted.sessions > 0).collect()
-    }
-
-    /// The numbers of a place over a set of selected events.
-    fn count(&self, set: &[usize], place: &Place) -> Numbers {
-        let mut numbers = Numbers::default();
-        let mut visitors = HashSet::new();
-        for number in set.iter().copied().filter(|number| place.holds(self.events[*number].time)) {
-            let event = &self.events[number];
-            numbers.events += 1;
-            numbers.page_views += u64::from(event.is_page_view());
-            numbers.add_value(event.value);
-            visitors.insert(self.visitor_of[number]);
-        }
-        self.add_people(&mut numbers, &visitors, place);
-        for session in self.sessions_of(set, place) {
-            self.add_session(&mut numbers, session);
-        }
-        numbers
-    }
-
-    /// The numbers of a row of entry or exit pages, over the selected events of the sessions with that page.
-    fn count_sessions(&self, set: &[usize], place: &Place) -> Numbers {
-        let mut numbers = Numbers::default();
-        let mut visitors = HashSet::new();
-        for session in self.sessions_of(set, place) {
-            self.add_session(&mut numbers, session);
-            numbers.events += session.len() as u64;
-            numbers.page_views += self.page_views(session);
-            visitors.insert(self.visitor_of[session[0]]);
-        }
-        self.add_people(&mut numbers, &visitors, place);
-        numbers
-    }
-
-    /// The sessions that lie in the place and hold an event of the set.
-    fn sessions_of(&self, set: &[usize], place: &Place) -> Vec<&Vec<usize>> {
-        let touched: BTreeSet<usize> = set.iter().map(|number| self.session_of[*number]).collect();
-        let sessions = touched.into_iter().map(|session| &self.sessions[session]);
-        sessions.filter(|session| place.holds(self.events[session[0]].time)).collect()
-    }
-
-    fn page_views(&self, session: &[usize]) -> u64 {
-        session.iter().filter(|number| self.events[**number].is_page_view()).count() as u64
-    }
-
-    fn add_session(&self, numbers: &mut Numbers, session: &[usize]) {
-        let (first, last) = (&self.events[session[0]], &self.events[session[session.len() - 1]]);
-        numbers.sessions += 1;
-        numbers.bounces += u64::from(session.len() == 1);
-        numbers.session_us += i128::from(last.time.0) - i128::from(first.time.0);
-        numbers.session_page_views += self.page_views(session);
-    }
-
-    fn add_people(&self, numbers: &mut Numbers, visitors: &HashSet<usize>, place: &Place) {
-        let is_new = |visitor: &&usize| place.holds(self.events[self.first_ever[**visitor]].time);
-        numbers.visitors = visitors.len() as u64;
-        numbers.new_visitors = visitors.iter().filter(is_new).count() as u64;
     }
 }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use pistats_core::report::{Period, WeekStart};
 use pistats_core::time::{Bucket, Interval, Range};
 use pistats_core::{Day, Micros, Zone};
 use pistats_testkit::histories;
@@ -118,6 +119,24 @@ fn civil_days_count_as_the_calendar_counts() {
         assert!(day.week_start() <= day && day.0 - day.week_start().0 < 7);
         assert_eq!(day.month_start().civil(), civil.first_of_month());
         civil = civil.tomorrow().expect("a day");
+    }
+}
+
+#[test]
+fn periods_of_retention_are_whole_weeks_and_months_of_the_calendar() {
+    let weeks = [(WeekStart::Monday, jiff::civil::Weekday::Monday), (WeekStart::Sunday, jiff::civil::Weekday::Sunday)];
+    for number in -31..60_000 {
+        let day = Day(number);
+        for (start, weekday) in weeks {
+            let week = Period::Week(start).of(day);
+            assert_eq!((week.first.civil().weekday(), week.last.0 - week.first.0), (weekday, 6));
+            assert!(week.first <= day && day <= week.last);
+            assert_eq!(Period::Week(start).after(week).first, week.last.plus(1));
+        }
+        let month = Period::Month.of(day);
+        let civil = day.civil();
+        assert_eq!((month.first.civil(), month.last.civil()), (civil.first_of_month(), civil.last_of_month()));
+        assert_eq!(Period::Month.after(month).first, month.last.plus(1));
     }
 }
 

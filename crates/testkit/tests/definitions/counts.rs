@@ -1,33 +1,11 @@
-//! Each definition on a handful of events, small enough to check in the head.
+//! Traffic, lists and what they rest on: duplicates, order, sessions, filters, new visitors.
 
+use crate::{MINUTE, all_of, at, is, times};
 use pistats_core::report::{Bots, Breakdown, Dimension, Filter, Metric, Metrics, Operator, Selection, Traffic};
 use pistats_core::time::{Interval, Range};
 use pistats_core::{Day, EventId, Micros, Zone};
 use pistats_testkit::oracle::Unanswerable;
 use pistats_testkit::{Oracle, OracleEvent};
-
-const MINUTE: i64 = Micros::MINUTE;
-
-/// An event of a visitor on a page, at a minute of 1970-01-01.
-fn at(minute: i64, visitor: &str, page: &str) -> OracleEvent {
-    let text = format!("{minute} {visitor} {page}");
-    let entropy = text.bytes().fold(0u128, |sum, byte| (sum * 257 + u128::from(byte)) % (1 << 61));
-    let mut event = OracleEvent::new(EventId::from_parts(0, entropy), Micros(minute * MINUTE), visitor);
-    event.page = page.to_owned();
-    event
-}
-
-fn times(from_minute: i64, to_minute: i64) -> Range {
-    Range::Times { from: Micros(from_minute * MINUTE), to: Micros(to_minute * MINUTE) }
-}
-
-fn all_of(range: Range) -> Selection {
-    Selection { range, filters: Vec::new(), bots: Bots::Include }
-}
-
-fn is(dimension: Dimension, operator: Operator, values: &[&str]) -> Filter {
-    Filter { dimension, operator, values: values.iter().map(|value| (*value).to_owned()).collect() }
-}
 
 fn total(oracle: &Oracle, selection: Selection) -> Metrics {
     oracle.traffic(&Traffic { selection, interval: None }, &Zone::utc()).expect("an answer").total
