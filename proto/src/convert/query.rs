@@ -8,11 +8,13 @@ mod answer;
 mod funnel;
 mod realtime;
 mod request;
+mod retention;
 
-pub use answer::{as_of, metrics, row, step};
+pub use answer::{as_of, cohort, metrics, row, step};
 pub use funnel::{MOST_FUNNEL_STEPS, funnel, funnel_answer};
 pub use realtime::{DEFAULT_LIVE_ROWS, MOST_LIVE_ROWS, realtime, realtime_answer};
 pub use request::{ExportQuestion, breakdown, export, traffic};
+pub use retention::retention;
 
 /// Filters a request may have.
 pub const MOST_FILTERS: usize = 50;
@@ -27,3 +29,5 @@ pub const MOST_ROWS: u32 = 10_000;
 pub const DEFAULT_ROWS: u32 = 100;
 /// Steps a series may have.
 pub const MOST_STEPS: usize = 10_000;
+/// Cells that all cohorts of a retention may have together.
+pub const MOST_CELLS: usize = 10_000;

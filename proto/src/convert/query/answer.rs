@@ -1,7 +1,7 @@
 //! Answers of the domain as messages.
 
 use crate::query::v1;
-use pistats_core::report::{AsOf, Metrics};
+use pistats_core::report::{AsOf, Cohort, Metrics};
 use pistats_core::time::Bucket;
 
 /// How far the log was folded, as a message.
@@ -43,4 +43,14 @@ pub fn step(bucket: &Bucket, numbers: &Metrics) -> v1::Step {
 /// A row of a breakdown as a message.
 pub fn row(value: String, numbers: &Metrics, compared: Option<&Metrics>) -> v1::Row {
     v1::Row { value, metrics: Some(metrics(numbers)), compared: compared.map(metrics) }
+}
+
+/// A cohort of a retention as a message.
+pub fn cohort(cohort: Cohort) -> v1::Cohort {
+    v1::Cohort {
+        first_day: cohort.period.first.to_string(),
+        last_day: cohort.period.last.to_string(),
+        visitors: cohort.visitors,
+        cells: cohort.cells,
+    }
 }
