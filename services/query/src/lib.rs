@@ -9,6 +9,7 @@
 //! | module | does |
 //! |---|---|
 //! | `plan` | question + tenant → statements, rows → answer; no I/O |
+//! | `people` | sets of visitors by day, from which uniques and retention are counted |
 //! | `sql` | the one place where SQL is put together; values are always bound |
 //! | `reports` | a request of a tenant → the answer message: plan, one read, message; shared by calls and Watch |
 //! | `service` | the calls: who asks, until when |
@@ -24,6 +25,7 @@ mod answer;
 mod deadline;
 mod export;
 mod live;
+mod people;
 pub mod plan;
 mod reports;
 mod service;

@@ -5,11 +5,13 @@
 mod breakdown;
 mod export;
 mod funnel;
+mod retention;
 mod traffic;
 
 pub use breakdown::{BreakdownPlan, BreakdownRow, BreakdownRows, breakdown};
 pub use export::{After, ExportPage, export};
 pub use funnel::{FunnelPlan, Unanswered, funnel};
+pub use retention::{RetentionPlan, retention};
 pub use traffic::{Series, TrafficAnswer, TrafficPlan, traffic};
 
 pub use crate::answer::Malformed;

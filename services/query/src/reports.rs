@@ -5,11 +5,14 @@
 
 mod breakdown;
 mod funnel;
+mod people;
 mod realtime;
+mod retention;
 mod traffic;
 
 use crate::deadline::Deadline;
 use crate::live::Living;
+use crate::plan::Malformed;
 use crate::status;
 use pistats_store::{Answer, Statement, Store};
 use std::sync::Arc;
@@ -29,5 +32,18 @@ impl Reports {
     /// Reads statements in one snapshot.
     pub(crate) async fn read(&self, deadline: Deadline, statements: Vec<Statement>) -> Result<Answer, Status> {
         deadline.bound(async { self.store.read(statements).await.map_err(status::of_store) }).await
+    }
+}
+
+/// Works off the async threads: for arithmetic that takes milliseconds and more.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Malformed> + Send + 'static,
+) -> Result<T, Status> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(status::of_malformed),
+        Err(error) => {
+            tracing::error!(%error, "a report's arithmetic ended abnormally");
+            Err(Status::internal("the report could not be worked out; the server's log says why"))
+        }
     }
 }

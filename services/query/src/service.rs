@@ -52,8 +52,9 @@ impl QueryService for Query {
         Ok(Response::new(self.reports.breakdown(&tenant, request.get_ref(), deadline).await?))
     }
 
-    async fn retention(&self, _: Request<RetentionRequest>) -> Result<Response<RetentionResponse>, Status> {
-        Err(Status::unimplemented("being built"))
+    async fn retention(&self, request: Request<RetentionRequest>) -> Result<Response<RetentionResponse>, Status> {
+        let (tenant, deadline) = (self.tenant(&request)?, Deadline::of(request.metadata()));
+        Ok(Response::new(self.reports.retention(&tenant, request.get_ref(), deadline).await?))
     }
 
     async fn funnel(&self, request: Request<FunnelRequest>) -> Result<Response<FunnelResponse>, Status> {

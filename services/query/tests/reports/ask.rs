@@ -6,7 +6,7 @@ use pistats_core::Micros;
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{
     Bots, BreakdownRequest, BreakdownResponse, DayRange, Dimension, ExportRequest, ExportResponse, Filter, Metrics,
-    Operator, Range, TimeRange, TrafficRequest, TrafficResponse, range,
+    Operator, Range, RetentionRequest, RetentionResponse, TimeRange, TrafficRequest, TrafficResponse, range,
 };
 
 pub(crate) fn days(first: &str, last: &str) -> Option<Range> {
@@ -29,6 +29,15 @@ pub(crate) async fn traffic(warehouse: &Warehouse, request: TrafficRequest) -> T
 
 pub(crate) async fn breakdown(warehouse: &Warehouse, request: BreakdownRequest) -> BreakdownResponse {
     warehouse.service().breakdown(asked(1, request)).await.unwrap().into_inner()
+}
+
+pub(crate) async fn retention(warehouse: &Warehouse, request: RetentionRequest) -> RetentionResponse {
+    warehouse.service().retention(asked(1, request)).await.unwrap().into_inner()
+}
+
+/// Visitors and cells of each cohort.
+pub(crate) fn cohorts(answer: &RetentionResponse) -> Vec<(u64, Vec<u64>)> {
+    answer.cohorts.iter().map(|cohort| (cohort.visitors, cohort.cells.clone())).collect()
 }
 
 /// All messages of an export.

@@ -6,6 +6,7 @@
 //!   filters    every operator, over one value and over several     pages   entry and exit pages, lists and their order
 //!   zones      steps over changes of the clock                     export  order, pages, back-pressure, one as_of
 //!   funnel     steps, limit, order, re-entry and periods, by hand
+//!   retention  cohorts of a history worked out by hand, by days, weeks and months
 //!   refusals   what is refused, and the field that is named
 //! ```
 #![allow(clippy::unwrap_used)]
@@ -17,6 +18,7 @@ mod funnel;
 mod oracle;
 mod pages;
 mod refusals;
+mod retention;
 mod rollups;
 mod sample;
 mod warehouse;

@@ -5,7 +5,8 @@ use crate::sample;
 use crate::warehouse::{WRITE_KEY, asked, at, with_key};
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{
-    BreakdownRequest, Dimension, ExportRequest, Filter, Interval, Operator, Range, TrafficRequest,
+    BreakdownRequest, Condition, Dimension, ExportRequest, Filter, Interval, Operator, Range, RetentionRequest,
+    TrafficRequest,
 };
 use pistats_query::Query;
 use tonic::{Code, Request, Status};
@@ -72,6 +73,25 @@ async fn each_reports_own_fields_are_named() {
     let wrong = BreakdownRequest { range: day(), limit: 10_001, order_by: 6, compare: 9, ..Default::default() };
     let wrong = service.breakdown(asked(1, wrong)).await;
     assert_eq!(fields(wrong.unwrap_err()), ["dimension", "order_by", "compare", "limit"]);
+}
+
+#[tokio::test]
+async fn retention_names_what_is_wrong_with_it() {
+    let service = sample::warehouse().await.service();
+    let refusal = async |request| fields(service.retention(asked(1, request)).await.unwrap_err());
+    let day = || RetentionRequest { range: days("2024-05-13", "2024-05-13"), ..Default::default() };
+    assert_eq!(refusal(RetentionRequest { range: None, ..day() }).await, ["range"]);
+    let now = at("2024-05-13T00:00:00Z");
+    assert_eq!(refusal(RetentionRequest { range: times(now, now.plus(1)), ..day() }).await, ["range.times"]);
+    let hours = RetentionRequest { interval: Interval::Hour.into(), mode: 9, ..day() };
+    assert_eq!(refusal(hours).await, ["interval", "mode"]);
+    let exits = Condition { filters: vec![filter(Dimension::ExitPage, Operator::Is, &["/"])] };
+    let start = RetentionRequest { start_event: Some(exits), ..day() };
+    assert_eq!(refusal(start).await, ["start_event.filters[0].dimension"]);
+    // 10,000 cells are answered, one more is too many.
+    let most = service.retention(asked(1, RetentionRequest { cells: 10_000, ..day() })).await.unwrap();
+    assert_eq!(most.into_inner().cohorts[0].cells.len(), 10_000);
+    assert_eq!(refusal(RetentionRequest { cells: 10_001, ..day() }).await, ["cells"]);
 }
 
 #[tokio::test]

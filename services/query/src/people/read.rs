@@ -1,0 +1,71 @@
+//! Day sets from raw rows.
+
+use super::DaySets;
+use crate::plan::{Malformed, Tenant};
+use crate::sql::{At, ENGINE, Selected, Source, Sql};
+use pistats_core::report::Selection;
+use pistats_core::time::Range;
+use pistats_core::{Day, Micros};
+use pistats_store::{Rows, Statement};
+
+/// Whose days are asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum DaysOf {
+    /// Visitors with a selected event on the day, for the days of the selection's range.
+    Selected(Selection),
+    /// Visitors whose first selected event ever lies on the day, for the days of the selection's range.
+    FirstSelected(Selection),
+    /// Visitors whose first event ever, any event, lies on the day.
+    FirstSeen { first: Day, last: Day },
+}
+
+/// The statement that reads them from raw rows.
+pub(crate) fn statement(tenant: &Tenant, wanted: &DaysOf) -> Statement {
+    let mut sql = Sql::new(tenant.site(), ENGINE);
+    let text = match wanted {
+        DaysOf::Selected(selection) => {
+            let selected = Selected::new(selection, selection.range, tenant.zone());
+            let Source { from, conditions } = selected.events_in_range(&mut sql, "");
+            format!("SELECT DISTINCT e.day, e.visitor FROM {from} WHERE {conditions}")
+        }
+        DaysOf::FirstSelected(selection) => {
+            // Where a clock was set back over midnight an instant of the new day comes before one of the old day: the first
+            // event is found by time, and its day is worked out afterwards.
+            let history = Range::Times { from: Micros(i64::MIN), to: selection.range.hull(tenant.zone()).1 };
+            let selected = Selected::new(selection, history, tenant.zone());
+            let Source { from, conditions } = selected.events_in_range(&mut sql, "");
+            format!("SELECT min(e.time_us), e.visitor FROM {from} WHERE {conditions} GROUP BY e.visitor")
+        }
+        DaysOf::FirstSeen { first, last } => {
+            let lies = At::VISITOR.lies_in(&mut sql, Range::Days { first: *first, last: *last });
+            format!(
+                "SELECT v.first_day, v.visitor FROM visitor v WHERE v.site = $1 AND {lies} \
+                 GROUP BY v.visitor, v.first_us, v.first_day HAVING sum(v.sign) > 0"
+            )
+        }
+    };
+    sql.finish(&text).as_numbers()
+}
+
+/// The sets that the statement's rows are.
+pub(crate) fn gather(tenant: &Tenant, wanted: &DaysOf, rows: &Rows) -> Result<DaySets, Malformed> {
+    let (when, visitors): (&[i64], &[i64]) = match rows.numbers.as_slice() {
+        [] => (&[], &[]),
+        [when, visitors] => (when, visitors),
+        columns => return Err(Malformed(format!("{} columns of day and visitor", columns.len()))),
+    };
+    match wanted {
+        DaysOf::Selected(_) | DaysOf::FirstSeen { .. } => DaySets::of_pairs(when, visitors),
+        DaysOf::FirstSelected(selection) => {
+            let (mut days, mut within) = (Vec::new(), Vec::new());
+            for (at, visitor) in when.iter().zip(visitors) {
+                let (at, day) = (Micros(*at), tenant.zone().day_of(Micros(*at)));
+                if selection.range.holds(at, day) {
+                    days.push(i64::from(day.0));
+                    within.push(*visitor);
+                }
+            }
+            DaySets::of_pairs(&days, &within)
+        }
+    }
+}

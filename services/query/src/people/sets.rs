@@ -1,0 +1,78 @@
+//! Sets of visitors by local day.
+
+use crate::plan::Malformed;
+use pistats_core::Day;
+use roaring::{MultiOps, RoaringBitmap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Visitors by day. A day that is not there has none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct DaySets(BTreeMap<Day, Arc<RoaringBitmap>>);
+
+impl DaySets {
+    /// Sorts pairs of a day and a visitor, in any order, pairs given twice too.
+    ///
+    /// Numbers that a bitmap cannot hold (2^32 and above: half a billion visitors in one partition) are refused.
+    pub(crate) fn of_pairs(days: &[i64], visitors: &[i64]) -> Result<DaySets, Malformed> {
+        let mut by_day: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        if days.len() != visitors.len() {
+            return Err(Malformed(format!("{} days of {} visitors", days.len(), visitors.len())));
+        }
+        for (day, visitor) in days.iter().zip(visitors) {
+            let Ok(number) = u32::try_from(*visitor) else {
+                return Err(Malformed(format!("visitor {visitor} is beyond the numbers of a bitmap")));
+            };
+            by_day.entry(*day).or_default().push(number);
+        }
+        let set = |(day, mut visitors): (i64, Vec<u32>)| {
+            visitors.sort_unstable();
+            visitors.dedup();
+            let day = i32::try_from(day).map_err(|_| Malformed(format!("{day} as a day")))?;
+            let sorted = RoaringBitmap::from_sorted_iter(visitors);
+            let bitmap = sorted.map_err(|_| Malformed("sorted numbers that are not in order".into()))?;
+            Ok((Day(day), Arc::new(bitmap)))
+        };
+        Ok(DaySets(by_day.into_iter().map(set).collect::<Result<_, Malformed>>()?))
+    }
+
+    /// The visitors of any of the days, both ends included.
+    pub(crate) fn over(&self, first: Day, last: Day) -> Arc<RoaringBitmap> {
+        if first > last {
+            return Arc::default();
+        }
+        let mut days = self.0.range(first..=last).map(|(_, visitors)| visitors);
+        match (days.next(), days.next()) {
+            (None, _) => Arc::default(),
+            (Some(only), None) => only.clone(),
+            (Some(one), Some(other)) => {
+                let all = [one, other].into_iter().chain(days).map(|visitors| visitors.as_ref());
+                Arc::new(all.union())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_in_any_order_become_sets() {
+        let sets = DaySets::of_pairs(&[2, 1, 2, 2], &[7, 7, 3, 7]).expect("sets");
+        let over = |first, last| sets.over(Day(first), Day(last)).iter().collect::<Vec<u32>>();
+        assert_eq!(over(1, 1), [7]);
+        assert_eq!(over(2, 2), [3, 7]);
+        assert_eq!(over(0, 9), [3, 7]);
+        assert_eq!(over(3, 9), [0u32; 0]);
+        assert_eq!(over(2, 1), [0u32; 0]);
+    }
+
+    #[test]
+    fn a_number_beyond_32_bits_is_refused() {
+        let most = i64::from(u32::MAX);
+        assert_eq!(DaySets::of_pairs(&[1], &[most]).expect("fits").over(Day(1), Day(1)).max(), Some(u32::MAX));
+        assert!(DaySets::of_pairs(&[1], &[most + 1]).is_err());
+        assert!(DaySets::of_pairs(&[1], &[-1]).is_err());
+    }
+}
