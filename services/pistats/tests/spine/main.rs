@@ -5,6 +5,7 @@
 //!   twice        what is sent again counts once                     oracle      2,000 random questions, answered naively
 //!   replay       reading the log again changes nothing, or repairs  rubbish     refused with a reason, never a panic
 //!   kill         kill -9, fifty times                               durability  the answer comes after the disk has it
+//!   funnels      a published funnel, also backwards
 //!   tenants      a key opens its own site, as far as its scope says
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
@@ -12,6 +13,7 @@
 mod asked;
 mod commands;
 mod durability;
+mod funnels;
 mod harness;
 mod kill;
 mod oracle;

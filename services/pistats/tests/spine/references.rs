@@ -1,5 +1,6 @@
 //! Real inputs, imported through gRPC, give exactly the answers that others computed.
 
+use crate::funnels::assert_frontpage_news_sports;
 use crate::harness::{Instance, Queries, Site, breakdown, days, traffic};
 use pistats_proto::query::v1::*;
 use pistats_testkit::data::{self, Set, reference};
@@ -123,7 +124,7 @@ async fn usagov_countries_and_campaigns_are_those_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn msnbc_gives_views_visitors_entries_and_exits_of_every_category() {
+async fn msnbc_gives_views_visitors_entries_exits_of_every_category_and_its_funnel() {
     let (Some(expected), Some((instance, site))) = (reference::msnbc().unwrap(), imported(Set::Msnbc).await) else {
         return;
     };
@@ -145,6 +146,7 @@ async fn msnbc_gives_views_visitors_entries_and_exits_of_every_category() {
         assert_eq!(of(&entries, &page).sessions, category.entries, "entries of {page}");
         assert_eq!(of(&exits, &page).sessions, category.exits, "exits of {page}");
     }
+    assert_frontpage_news_sports(&mut queries, &expected.funnel_frontpage_news_sports).await;
     instance.stop().await;
 }
 
