@@ -4,9 +4,12 @@
 //! the moments at which a zone's clocks or days do something special, with sessions whose gaps are exactly 30:00 or a
 //! microsecond more, and with few distinct values, so that filters hit. Equal seeds give equal histories and questions.
 
+mod people;
 mod questions;
 mod values;
+mod waves;
 
+pub use people::{BITMAP_DIMENSIONS, PeopleQuestion, people_questions};
 pub use questions::{Question, dimensions, questions};
 
 use pistats_core::enrich::Input;
@@ -107,13 +110,34 @@ pub struct History {
 impl History {
     /// A history of `events` distinct events of at most `visitors` visitors; about one in ten is sent twice or more.
     pub fn random(seed: u64, zone: &Zone, events: usize, visitors: usize) -> History {
+        History::make(seed, zone, events, visitors, |rng, moments, last| next_time(rng, zone, moments, last))
+    }
+
+    /// The same of visitors who come back after days, weeks and months, and whose days are found out of order.
+    pub fn returning(seed: u64, zone: &Zone, events: usize, visitors: usize) -> History {
+        History::make(seed, zone, events, visitors, |rng, moments, last| match last {
+            Some(last) if rng.random_ratio(1, 3) => {
+                let days = [-30, -8, -7, -2, -1, 1, 1, 2, 6, 7, 8, 30, 31].choose(rng).copied().unwrap_or(1);
+                last.plus(days * Micros::DAY)
+            }
+            _ => next_time(rng, zone, moments, last),
+        })
+    }
+
+    fn make(
+        seed: u64,
+        zone: &Zone,
+        events: usize,
+        visitors: usize,
+        mut next: impl FnMut(&mut StdRng, &[Micros], Option<Micros>) -> Micros,
+    ) -> History {
         let mut rng = StdRng::seed_from_u64(seed);
         let moments = moments(zone);
         let mut last: Vec<Option<Micros>> = vec![None; visitors.max(1)];
         let mut sent: Vec<(Micros, Sent)> = Vec::with_capacity(events + events / 8);
         for _ in 0..events {
             let visitor = rng.random_range(0..last.len());
-            let time = next_time(&mut rng, zone, &moments, last[visitor]);
+            let time = next(&mut rng, &moments, last[visitor]);
             last[visitor] = Some(time);
             let event = values::event(&mut rng, format!("visitor-{visitor}"), time);
             let mut arrival = time.plus(delay(&mut rng));

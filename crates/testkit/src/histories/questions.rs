@@ -24,7 +24,7 @@ const LONGEST_SERIES: usize = 400;
 
 /// Endless questions about the events of `oracle`; equal seeds ask the same.
 pub fn questions<'a>(seed: u64, oracle: &'a Oracle, zone: &'a Zone) -> impl Iterator<Item = Question> + 'a {
-    let mut asker = Asker { rng: StdRng::seed_from_u64(seed), oracle, zone, known: HashMap::new() };
+    let mut asker = Asker::new(seed, oracle, zone);
     std::iter::repeat_with(move || asker.question())
 }
 
@@ -61,15 +61,20 @@ pub fn dimensions() -> Vec<Dimension> {
     all
 }
 
-struct Asker<'a> {
-    rng: StdRng,
-    oracle: &'a Oracle,
-    zone: &'a Zone,
+/// Asks, with the words that events have.
+pub(super) struct Asker<'a> {
+    pub(super) rng: StdRng,
+    pub(super) oracle: &'a Oracle,
+    pub(super) zone: &'a Zone,
     /// The values of a dimension, looked up once.
     known: HashMap<Dimension, Vec<String>>,
 }
 
-impl Asker<'_> {
+impl<'a> Asker<'a> {
+    pub(super) fn new(seed: u64, oracle: &'a Oracle, zone: &'a Zone) -> Asker<'a> {
+        Asker { rng: StdRng::seed_from_u64(seed), oracle, zone, known: HashMap::new() }
+    }
+
     fn question(&mut self) -> Question {
         match self.rng.random_range(0..20) {
             0 => Question::Export(self.selection()),
@@ -90,9 +95,12 @@ impl Asker<'_> {
             Interval::Month,
         ];
         let wanted = intervals.choose(&mut self.rng).copied();
-        let is_short = |interval: &Interval| interval.buckets(self.zone, selection.range, LONGEST_SERIES).is_some();
-        let interval = wanted.filter(is_short);
+        let interval = wanted.filter(|interval| self.is_short(*interval, selection.range));
         Question::Traffic(Traffic { selection, interval })
+    }
+
+    pub(super) fn is_short(&self, interval: Interval, range: Range) -> bool {
+        interval.buckets(self.zone, range, LONGEST_SERIES).is_some()
     }
 
     fn breakdown(&mut self) -> Question {
@@ -114,15 +122,19 @@ impl Asker<'_> {
             _ => 3,
         };
         let filters = (0..filters).map(|_| self.filter()).collect();
-        let bots = [Bots::Exclude, Bots::Exclude, Bots::Include, Bots::Include, Bots::Only];
-        Selection { range, filters, bots: bots.choose(&mut self.rng).copied().unwrap_or_default() }
+        Selection { range, filters, bots: self.bots() }
     }
 
-    fn some_time(&mut self) -> Micros {
+    pub(super) fn bots(&mut self) -> Bots {
+        let bots = [Bots::Exclude, Bots::Exclude, Bots::Include, Bots::Include, Bots::Only];
+        bots.choose(&mut self.rng).copied().unwrap_or_default()
+    }
+
+    pub(super) fn some_time(&mut self) -> Micros {
         self.oracle.events().choose(&mut self.rng).map_or(Micros(0), |event| event.time)
     }
 
-    fn days(&mut self) -> Range {
+    pub(super) fn days(&mut self) -> Range {
         let a = self.zone.day_of(self.some_time()).plus(self.rng.random_range(-1..=1));
         if self.rng.random_ratio(1, 3) {
             return Range::Days { first: a, last: a };
@@ -131,7 +143,7 @@ impl Asker<'_> {
         Range::Days { first: a.min(b), last: a.max(b) }
     }
 
-    fn times(&mut self) -> Range {
+    pub(super) fn times(&mut self) -> Range {
         let beside = [0, 0, 1, -1, 7 * Micros::MINUTE, Micros::HOUR];
         let end = |asker: &mut Self| asker.some_time().plus(beside.choose(&mut asker.rng).copied().unwrap_or(0));
         let a = end(self);
@@ -143,8 +155,12 @@ impl Asker<'_> {
         dimensions().choose(&mut self.rng).cloned().unwrap_or(Dimension::Page)
     }
 
-    fn filter(&mut self) -> Filter {
+    pub(super) fn filter(&mut self) -> Filter {
         let dimension = self.dimension();
+        self.filter_by(dimension)
+    }
+
+    fn filter_by(&mut self, dimension: Dimension) -> Filter {
         let operators = [
             Operator::Is,
             Operator::Is,
@@ -156,6 +172,12 @@ impl Asker<'_> {
         let operator = operators.choose(&mut self.rng).copied().unwrap_or(Operator::Is);
         let values = (0..self.rng.random_range(1..=3)).map(|_| self.value(&dimension, operator)).collect();
         Filter { dimension, operator, values }
+    }
+
+    /// The events with a value that some have.
+    pub(super) fn filter_is(&mut self, dimension: Dimension) -> Filter {
+        let values = vec![self.value(&dimension, Operator::Is)];
+        Filter { dimension, operator: Operator::Is, values }
     }
 
     /// Mostly a value that events have, or a part of one; now and then one that nothing has.

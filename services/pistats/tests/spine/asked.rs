@@ -105,7 +105,7 @@ fn filter(filter: &Filter) -> v1::Filter {
     v1::Filter { dimension: dimension.into(), property, operator: operator.into(), values: filter.values.clone() }
 }
 
-fn dimension(dimension: &Dimension) -> (v1::Dimension, String) {
+pub(crate) fn dimension(dimension: &Dimension) -> (v1::Dimension, String) {
     let number = match dimension {
         Dimension::Url => v1::Dimension::Url,
         Dimension::Page => v1::Dimension::Page,

@@ -1,35 +1,13 @@
 //! Every report there is, asked of a site: what two sites with the same events must answer alike.
 
+use crate::asked;
 use crate::harness::{Site, breakdown, days, traffic};
+use pistats_core::report;
 use pistats_proto::query::v1::*;
+use pistats_testkit::histories::dimensions;
 
-/// Dimensions that rows are asked for; PROPERTY is asked for the keys that the inputs have.
-const DIMENSIONS: [Dimension; 24] = [
-    Dimension::Url,
-    Dimension::Page,
-    Dimension::Path,
-    Dimension::EntryPage,
-    Dimension::ExitPage,
-    Dimension::Referrer,
-    Dimension::Source,
-    Dimension::Channel,
-    Dimension::UtmSource,
-    Dimension::UtmMedium,
-    Dimension::UtmCampaign,
-    Dimension::UtmTerm,
-    Dimension::UtmContent,
-    Dimension::Country,
-    Dimension::Language,
-    Dimension::Device,
-    Dimension::Screen,
-    Dimension::Browser,
-    Dimension::Os,
-    Dimension::EventName,
-    Dimension::Topic,
-    Dimension::Title,
-    Dimension::Host,
-    Dimension::UserId,
-];
+/// The property that the inputs have.
+const PROPERTY: &str = "status";
 
 /// An answer, and the question it belongs to.
 #[derive(Debug, PartialEq)]
@@ -55,13 +33,12 @@ pub(crate) async fn all(site: &Site, first: &str, last: &str) -> Vec<Answer> {
             });
         }
     }
-    for dimension in DIMENSIONS {
+    let of_events = dimensions().into_iter().filter(|dimension| !matches!(dimension, report::Dimension::Property(_)));
+    for asked in of_events.chain([report::Dimension::Property(PROPERTY.to_owned())]) {
+        let (dimension, property) = asked::dimension(&asked);
         let request = breakdown(days(first, last), dimension, Metric::Sessions, 10_000);
-        answers.push(rows(&mut queries, format!("{dimension:?}"), request).await);
+        answers.push(rows(&mut queries, format!("{asked:?}"), BreakdownRequest { property, ..request }).await);
     }
-    let mut request = breakdown(days(first, last), Dimension::Property, Metric::Visitors, 1_000);
-    request.property = "status".to_owned();
-    answers.push(rows(&mut queries, "property status".to_owned(), request).await);
     let mut request = breakdown(days(first, last), Dimension::EntryPage, Metric::Visitors, 1_000);
     request.filters = vec![Filter {
         dimension: Dimension::Country.into(),
