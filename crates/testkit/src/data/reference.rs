@@ -210,6 +210,11 @@ pub fn retail(set: Set) -> Result<Option<Retail>, Error> {
     read(file, cohorts)
 }
 
+/// The published cells of `retail-clean`: `2010-12|1`, the cohort and the month counted from 1, and the visitors.
+pub fn retail_cells() -> Result<Option<BTreeMap<String, u64>>, Error> {
+    json("retail/published_hadrien_885.json")
+}
+
 /// The days of `usagov` or `elastic`, from their CSV file.
 pub fn daily(set: Set) -> Result<Option<Vec<DayRow>>, Error> {
     let file = format!("reference/{}.daily.csv", set.name());

@@ -12,6 +12,7 @@ use pistats_proto::ingest::v1::ingest_service_client::IngestServiceClient;
 use pistats_proto::ingest::v1::{CollectRequest, Event};
 use pistats_proto::query::v1::query_service_client::QueryServiceClient;
 use pistats_proto::query::v1::*;
+use pistats_testkit::data::{self, Set};
 use std::path::Path;
 use std::time::Duration;
 
@@ -144,6 +145,17 @@ impl Site {
             sent.unwrap();
         }
     }
+}
+
+/// A server with a set imported into a site of UTC; nothing where the data is absent.
+pub(crate) async fn imported(set: Set) -> Option<(Instance, Site)> {
+    let path = data::events(set).unwrap()?;
+    let instance = Instance::start().await;
+    let site = instance.site(set.name(), "UTC").await;
+    let report = site.import(&path, None).await;
+    assert_eq!(report.refused, 0, "{}", report.text());
+    instance.settle().await;
+    Some((instance, site))
 }
 
 /// Whole days, both included.

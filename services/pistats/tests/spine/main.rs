@@ -6,6 +6,7 @@
 //!   replay       reading the log again changes nothing, or repairs  rubbish     refused with a reason, never a panic
 //!   kill         kill -9, fifty times                               durability  the answer comes after the disk has it
 //!   funnels      a published funnel, also backwards
+//!   people_references   who comes back, as published
 //!   tenants      a key opens its own site, as far as its scope says
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
@@ -18,6 +19,7 @@ mod harness;
 mod kill;
 mod oracle;
 mod order;
+mod people_references;
 mod process;
 mod references;
 mod reflection;

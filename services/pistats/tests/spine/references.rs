@@ -1,19 +1,9 @@
 //! Real inputs, imported through gRPC, give exactly the answers that others computed.
 
 use crate::funnels::assert_frontpage_news_sports;
-use crate::harness::{Instance, Queries, Site, breakdown, days, traffic};
+use crate::harness::{Queries, breakdown, days, imported, traffic};
 use pistats_proto::query::v1::*;
 use pistats_testkit::data::{self, Set, reference};
-
-async fn imported(set: Set) -> Option<(Instance, Site)> {
-    let path = data::events(set).unwrap()?;
-    let instance = Instance::start().await;
-    let site = instance.site(set.name(), "UTC").await;
-    let report = site.import(&path, None).await;
-    assert_eq!(report.refused, 0, "{}", report.text());
-    instance.settle().await;
-    Some((instance, site))
-}
 
 async fn total(queries: &mut Queries, first: &str, last: &str) -> Metrics {
     let request = traffic(days(first, last), Interval::Unspecified);

@@ -15,6 +15,7 @@ pub(crate) struct Answer {
     pub(crate) question: String,
     pub(crate) steps: Vec<(i64, Option<Metrics>)>,
     pub(crate) rows: Vec<(String, Option<Metrics>)>,
+    pub(crate) cohorts: Vec<Cohort>,
 }
 
 /// Asks everything about a range of days. `as_of` is left out: it differs between sites.
@@ -30,6 +31,7 @@ pub(crate) async fn all(site: &Site, first: &str, last: &str) -> Vec<Answer> {
                 question: format!("traffic {interval:?} {bots:?}"),
                 steps: steps.chain([(0, answer.total)]).collect(),
                 rows: Vec::new(),
+                cohorts: Vec::new(),
             });
         }
     }
@@ -47,13 +49,42 @@ pub(crate) async fn all(site: &Site, first: &str, last: &str) -> Vec<Answer> {
         ..Default::default()
     }];
     answers.push(rows(&mut queries, "entry pages of visitors from abroad".to_owned(), request).await);
+    answers.extend(retention(&mut queries, first, last).await);
+    answers
+}
+
+/// Retention in both modes, from any event and from one of a kind.
+async fn retention(queries: &mut crate::harness::Queries, first: &str, last: &str) -> Vec<Answer> {
+    let status = Filter {
+        dimension: Dimension::Property.into(),
+        property: "status".to_owned(),
+        values: vec!["200".to_owned()],
+        ..Default::default()
+    };
+    let mut answers = Vec::new();
+    for mode in [RetentionMode::FirstTime, RetentionMode::Recurring] {
+        for interval in [Interval::Day, Interval::Week, Interval::Month] {
+            for filters in [vec![], vec![status.clone()]] {
+                let question = format!("retention {mode:?} {interval:?} from {} filters", filters.len());
+                let request = RetentionRequest {
+                    range: days(first, last),
+                    interval: interval.into(),
+                    mode: mode.into(),
+                    start_event: Some(Condition { filters }),
+                    ..Default::default()
+                };
+                let cohorts = queries.retention(request).await.unwrap().into_inner().cohorts;
+                answers.push(Answer { question, steps: Vec::new(), rows: Vec::new(), cohorts });
+            }
+        }
+    }
     answers
 }
 
 async fn rows(queries: &mut crate::harness::Queries, question: String, request: BreakdownRequest) -> Answer {
     let answer = queries.breakdown(request).await.unwrap().into_inner();
     let rows = answer.rows.into_iter().map(|row| (row.value, row.metrics)).collect();
-    Answer { question, steps: Vec::new(), rows }
+    Answer { question, steps: Vec::new(), rows, cohorts: Vec::new() }
 }
 
 /// Compares question by question, so that a difference is readable.
@@ -62,6 +93,7 @@ pub(crate) fn assert_same(found: &[Answer], expected: &[Answer], what: &str) {
     for (found, expected) in found.iter().zip(expected) {
         let steps = found.steps.iter().zip(&expected.steps).find(|(a, b)| a != b);
         let rows = found.rows.iter().zip(&expected.rows).find(|(a, b)| a != b);
-        assert!(found == expected, "{what}: {} differs: {steps:?} {rows:?}", expected.question);
+        let cohorts = found.cohorts.iter().zip(&expected.cohorts).find(|(a, b)| a != b);
+        assert!(found == expected, "{what}: {} differs: {steps:?} {rows:?} {cohorts:?}", expected.question);
     }
 }
