@@ -17,6 +17,7 @@ mod error;
 mod lookup;
 mod read;
 mod registry;
+pub mod sheet;
 mod store;
 
 pub use columns::{EventColumns, EventRow, ListColumn, TextColumn};
@@ -26,4 +27,5 @@ pub use error::Error;
 pub use lookup::{Found, HistoryEvent, KnownVisitor, SessionsOf, VisitorHistory};
 pub use read::{Answer, Cell, Rows, Shape, Statement};
 pub use registry::{REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
-pub use store::{Checkpoint, Lookup, Refreshed, Store, hour_of};
+pub use sheet::SheetDimension;
+pub use store::{Checkpoint, Lookup, Refresh, Refreshed, Store, hour_of};

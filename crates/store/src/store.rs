@@ -16,13 +16,41 @@ pub struct Checkpoint {
     pub generation: Generation,
 }
 
-/// What a refresh of rollups did.
+/// How much a refresh takes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    /// (site, hour) ranges of rollups at most.
+    pub hours: usize,
+    /// (site, day) sheets at most, newest days first. They are only begun when no more hours were dirty than `hours`.
+    pub days: usize,
+    /// A day waits as long as its newest mark is of a later commit than this: it has not calmed down. The caller has the
+    /// clock and knows how far commits had come some time ago ([`Refreshed::commits`]).
+    pub calm_to: u64,
+}
+
+impl Refresh {
+    /// Everything that is dirty, calm or not.
+    pub const EVERYTHING: Refresh = Refresh { hours: usize::MAX, days: usize::MAX, calm_to: u64::MAX };
+
+    /// At most so many hours, and no days.
+    pub fn hours(most: usize) -> Refresh {
+        Refresh { hours: most, days: 0, calm_to: 0 }
+    }
+}
+
+/// What a refresh did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refreshed {
     /// (site, hour) ranges brought up to date.
     pub hours: u64,
     /// Ranges that are still dirty.
-    pub left: u64,
+    pub hours_left: u64,
+    /// (site, day) sheets built.
+    pub days: u64,
+    /// Days that are still dirty, but for those that can never be built (a visitor number of more than 32 bits).
+    pub days_left: u64,
+    /// The number of the newest commit that the refresh has seen.
+    pub commits: u64,
 }
 
 /// Rows, progress and reads.
@@ -40,6 +68,8 @@ pub struct Refreshed {
 /// - **S-5** A commit marks the (site, hour) ranges it touched as dirty in its own transaction; rollups outside of dirty
 ///   ranges equal the raw rows.
 /// - **S-6** After a crash the store opens with every commit that returned, and none in part.
+/// - **S-7** A commit marks the (site, local day) pairs of its events, its session versions and its visitor versions as dirty
+///   in its own transaction; the sheet of a day without a mark equals the raw rows, and without a sheet there are none.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The checkpoints of all partitions.
@@ -51,8 +81,9 @@ pub trait Store: Send + Sync + 'static {
     /// Answers statements in one snapshot (S-3). Dropping the future interrupts the engine.
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error>;
 
-    /// Refreshes the rollups of at most `most` dirty hours and clears their marks unless something newer touched them.
-    async fn refresh(&self, most: usize) -> Result<Refreshed, Error>;
+    /// Brings rollups of dirty hours up to date, then sheets of dirty days, and clears their marks unless something newer
+    /// touched them.
+    async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error>;
 
     /// The lookups of folding (S-4).
     fn lookup(&self) -> &dyn Lookup;

@@ -1,11 +1,11 @@
-//! S-6: a process that is killed while it commits leaves every commit that returned, and none in part.
+//! S-6, S-5, S-7: a process that is killed while it commits leaves every commit that returned, and none in part.
 //!
 //! The test starts its own binary as the victim. The victim prints a line after each commit that returned; the test kills
 //! it at a random moment, opens the file and compares.
 
 use pistats_core::PartitionId;
-use pistats_store::contract::sample;
-use pistats_store::{DuckConfig, DuckStore, Store};
+use pistats_store::contract::{self, sample};
+use pistats_store::{DuckConfig, DuckStore, Refresh, Store};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -36,6 +36,9 @@ async fn victim() {
     loop {
         store.commit(sample::commit(PARTITION, record, record + 1, size(record))).await.expect("a commit");
         record += 1;
+        if record % 5 == 0 {
+            store.refresh(Refresh::EVERYTHING).await.expect("a refresh");
+        }
         println!("\ncommitted {record}");
     }
 }
@@ -79,9 +82,16 @@ async fn a_killed_process_leaves_every_commit_that_returned_and_none_in_part() {
             assert_eq!(rows, expected, "S-6: {table} after {stored} commits");
         }
         assert_eq!(sample::number(&store, "SELECT commits FROM generation").await.expect("a count"), stored as i64);
-        while store.refresh(1_000).await.expect("a refresh").left > 0 {}
+        // A kill in the middle of a refresh leaves sheets whole or not at all.
+        contract::assert_sheets_equal_raw(&store).await.expect("no error of the engine");
+        while store.refresh(Refresh::hours(1_000)).await.expect("a refresh").hours_left > 0 {}
         let rolled = sample::number(&store, "SELECT sum(events) FROM traffic_15m").await.expect("a sum");
         assert_eq!(rolled, expected, "S-5 after a crash");
+        if lines_before_kill % 2 == 0 {
+            store.refresh(Refresh::EVERYTHING).await.expect("a refresh");
+            let clean = contract::assert_sheets_equal_raw(&store).await.expect("no error of the engine");
+            assert!(clean > 0, "S-7 after a crash");
+        }
     }
 }
 

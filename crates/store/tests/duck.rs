@@ -2,7 +2,7 @@
 
 use pistats_core::{Offset, PartitionId, VisitorNo};
 use pistats_store::contract::{self, sample};
-use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Error, Progress, Sign, Statement, Store};
+use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Error, Progress, Refresh, Sign, Statement, Store};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,6 +52,64 @@ async fn a_file_of_another_schema_version_is_refused_with_both_versions() {
     assert!(matches!(refused, Error::Open(_)), "{refused:?}");
     let text = refused.to_string();
     assert!(text.contains("version 99") && text.contains(&pistats_store::SCHEMA_VERSION.to_string()), "{text}");
+}
+
+/// A file as version 1 made it: without the relations of sheets.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_version_1_is_brought_up_to_date_and_every_day_is_dirty() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = DuckConfig::file(dir.path().join("w.duckdb"));
+    let store = DuckStore::open(config.clone()).expect("the warehouse");
+    store.commit(sample::commit(PartitionId(3), 0, 1, 5)).await.expect("a commit");
+    // One day has nothing but a session, another nothing but a first-seen visitor.
+    let days_later = |days| sample::START.plus(days * pistats_core::Micros::DAY);
+    let mut commit = Commit::default();
+    commit.sessions.push(sample::session(VisitorNo(1), days_later(1), days_later(1), 1, Sign::Add));
+    commit.visitors.push(sample::visitor(VisitorNo(1), days_later(2), Sign::Add));
+    let age = |conn: &duckdb::Connection| {
+        conn.execute_batch(
+            "DROP TABLE sheet; DROP TABLE sheet_dirty; DROP TABLE visitor_bitmap; DROP TABLE breakdown_1d; \
+             UPDATE generation SET schema_version = 1",
+        )
+    };
+    store.commit_with(commit, age).await.expect("a commit");
+    drop(store);
+    for _ in 0..2 {
+        let store = DuckStore::open(config.clone()).expect("the upgraded warehouse");
+        let marks = sample::ask(&store, "SELECT site, day, commit_no FROM sheet_dirty ORDER BY day", vec![]).await;
+        let mark = |days| {
+            let day = sample::day(days_later(days)).0;
+            vec![Cell::Int(sample::SITE.0.into()), Cell::Int(day.into()), Cell::Int(2)]
+        };
+        assert_eq!(marks.expect("marks"), [0, 1, 2].map(mark));
+        assert_eq!(sample::number(&store, "SELECT schema_version FROM generation").await.expect("a version"), 2);
+    }
+    let store = DuckStore::open(config).expect("the upgraded warehouse");
+    let refreshed = store.refresh(Refresh::EVERYTHING).await.expect("a refresh");
+    assert_eq!((refreshed.days, refreshed.days_left), (3, 0));
+    assert_eq!(contract::assert_sheets_equal_raw(&store).await.expect("no error"), 3);
+}
+
+/// A busy day gets a mark a commit: choosing reads them all, so they are thinned, and the newest stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_marks_of_a_day_are_thinned_to_the_newest() {
+    let store = DuckStore::open(DuckConfig::memory()).expect("a warehouse");
+    for (marks, left) in [(4_095, 4_096), (1, 1)] {
+        let add = move |conn: &duckdb::Connection| {
+            conn.execute(
+                "INSERT INTO sheet_dirty SELECT $1, 19675, 0 FROM range($2)",
+                [i64::from(sample::SITE.0), marks],
+            )
+            .map(drop)
+        };
+        let mut commit = sample::commit(PartitionId(1), 0, 1, 1);
+        commit.progress.clear();
+        store.commit_with(commit, add).await.expect("a commit");
+        let refreshed = store.refresh(Refresh { days: 0, ..Refresh::EVERYTHING }).await.expect("a refresh");
+        assert_eq!((refreshed.days, refreshed.days_left), (0, 1));
+        assert_eq!(sample::number(&store, "SELECT count(*) FROM sheet_dirty").await.expect("a count"), left);
+    }
+    assert_eq!(sample::number(&store, "SELECT commit_no FROM sheet_dirty").await.expect("a mark"), 2);
 }
 
 #[test]
@@ -175,7 +233,7 @@ async fn folding_and_refreshing_beside_commits_fails_nothing_and_loses_nothing()
         let mut folded = 0;
         while !done.load(std::sync::atomic::Ordering::Acquire) {
             folded += store.fold().await.expect("a fold").session_rows;
-            store.refresh(100).await.expect("a refresh");
+            store.refresh(Refresh { hours: 100, ..Refresh::EVERYTHING }).await.expect("a refresh");
             let sums = "SELECT sum(sign), sum(sign * events) FROM session";
             let answer = store.read(vec![Statement::new(sums, vec![])]).await.expect("sums");
             let record = answer.as_of.next_offsets[1].0 as i64;
@@ -186,7 +244,7 @@ async fn folding_and_refreshing_beside_commits_fails_nothing_and_loses_nothing()
         folded
     };
     let ((), folded) = tokio::join!(commits, upkeep);
-    while store.refresh(100).await.expect("a refresh").left > 0 {}
+    while store.refresh(Refresh::EVERYTHING).await.expect("a refresh").days_left > 0 {}
     let folded = folded + store.fold().await.expect("a fold").session_rows;
     let rows = sample::number(&store, "SELECT count(*) FROM session").await.expect("a count") as u64;
     assert!(folded > 0, "something was folded");

@@ -28,6 +28,10 @@ pub struct Config {
     pub refresh_every_ms: u64,
     /// Dirty hours that one refresh takes on.
     pub refresh_hours: usize,
+    /// Dirty days whose sheets one refresh builds.
+    pub refresh_days: usize,
+    /// A day's sheet is built when no commit has touched the day for this long, milliseconds.
+    pub calm_ms: u64,
     /// Longest pause between two attempts after a failure, milliseconds.
     pub retry_max_ms: u64,
 }
@@ -47,6 +51,9 @@ impl Default for Config {
             trim_every_ms: 10_000,
             refresh_every_ms: 1_000,
             refresh_hours: 256,
+            // A day of 100,000 events takes a few tenths of a second, and rollups wait meanwhile.
+            refresh_days: 4,
+            calm_ms: 3_000,
             retry_max_ms: 10_000,
         }
     }

@@ -1,9 +1,11 @@
-//! What is done beside folding: rollups are brought up to date, and the log is told what it may forget.
+//! What is done beside folding: rollups and day sheets are brought up to date, and the log is told what it may forget.
 //!
-//! Both are never urgent: reports read raw rows where rollups are behind, and the log only grows.
+//! Both are never urgent: reports read raw rows where rollups and sheets are behind, and the log only grows.
 
 use crate::epoch::{Current, Setup};
 use pistats_core::PartitionId;
+use pistats_store::Refresh;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,7 @@ async fn refresh(setup: &Setup, current: &Current) {
     let mut dirty = true;
     let mut last = Instant::now();
     let mut is_failing = false;
+    let mut calm = Calm::after(Duration::from_millis(setup.config.calm_ms));
     loop {
         tokio::time::sleep(Duration::from_millis(setup.config.refresh_every_ms)).await;
         dirty |= commits.has_changed().unwrap_or(false);
@@ -31,9 +34,13 @@ async fn refresh(setup: &Setup, current: &Current) {
             continue;
         }
         commits.mark_unchanged();
-        match setup.store.refresh(setup.config.refresh_hours).await {
+        // Sheets wait until there is time: they cost more than rollups and are needed less.
+        let days = if is_busy { 0 } else { setup.config.refresh_days };
+        let work = Refresh { hours: setup.config.refresh_hours, days, calm_to: calm.to(Instant::now()) };
+        match setup.store.refresh(work).await {
             Ok(refreshed) => {
-                dirty = refreshed.left > 0;
+                calm.saw(Instant::now(), refreshed.commits);
+                dirty = refreshed.hours_left > 0 || refreshed.days_left > 0;
                 is_failing = false;
             }
             Err(error) => {
@@ -44,6 +51,32 @@ async fn refresh(setup: &Setup, current: &Current) {
             }
         }
         last = Instant::now();
+    }
+}
+
+/// How far commits had come a while ago: marks of later ones tell of days that have not calmed down.
+struct Calm {
+    after: Duration,
+    /// When commits had come how far, ascending.
+    seen: VecDeque<(Instant, u64)>,
+}
+
+impl Calm {
+    fn after(after: Duration) -> Calm {
+        Calm { after, seen: VecDeque::new() }
+    }
+
+    fn saw(&mut self, at: Instant, commits: u64) {
+        self.seen.push_back((at, commits));
+    }
+
+    /// The last commit that is known to be old enough; 0 if none is.
+    fn to(&mut self, now: Instant) -> u64 {
+        let is_old = |(at, _): &(Instant, u64)| now.saturating_duration_since(*at) >= self.after;
+        while self.seen.get(1).is_some_and(is_old) {
+            self.seen.pop_front();
+        }
+        self.seen.front().filter(|seen| is_old(seen)).map_or(0, |(_, commits)| *commits)
     }
 }
 
@@ -62,5 +95,24 @@ async fn trim(setup: &Setup) {
                 tracing::warn!(partition = partition.0, %error, "the log could not be trimmed; trying again later");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_old_once_it_was_seen_long_enough_ago() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut calm = Calm::after(Duration::from_millis(3_000));
+        assert_eq!(calm.to(at(0)), 0);
+        for (ms, commits) in [(0, 5), (1_000, 7), (2_000, 9)] {
+            calm.saw(at(ms), commits);
+        }
+        let to: Vec<u64> = [2_999, 3_000, 3_999, 4_000, 60_000].map(|ms| calm.to(at(ms))).to_vec();
+        assert_eq!(to, [0, 5, 5, 7, 9]);
+        assert_eq!(calm.seen.len(), 1);
     }
 }

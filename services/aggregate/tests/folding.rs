@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use common::{World, assert_rows, caught_up, config, naive};
 use pistats_core::{EventId, PartitionId, SiteId, VisitorKey, VisitorNo, Zone};
 use pistats_store::{
-    Answer, Checkpoint, Commit, DuckStore, Error, Found, KnownVisitor, Lookup, Refreshed, SessionsOf, Statement, Store,
-    VisitorHistory,
+    Answer, Checkpoint, Commit, DuckStore, Error, Found, KnownVisitor, Lookup, Refresh, Refreshed, SessionsOf,
+    Statement, Store, VisitorHistory,
 };
 use pistats_testkit::histories::History;
 use rand::rngs::StdRng;
@@ -149,8 +149,8 @@ impl Store for Flaky {
         self.inner.read(statements).await
     }
 
-    async fn refresh(&self, most: usize) -> Result<Refreshed, Error> {
-        self.inner.refresh(most).await
+    async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {
+        self.inner.refresh(work).await
     }
 
     fn lookup(&self) -> &dyn Lookup {

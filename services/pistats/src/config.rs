@@ -55,6 +55,7 @@ pub struct AggregateConfig {
     pub commit_idle_ms: u64,
     pub commit_max_ms: u64,
     pub commit_events: usize,
+    pub calm_ms: u64,
 }
 
 impl AggregateConfig {
@@ -64,6 +65,7 @@ impl AggregateConfig {
             commit_idle_ms: self.commit_idle_ms,
             commit_max_ms: self.commit_max_ms,
             commit_max_events: self.commit_events,
+            calm_ms: self.calm_ms,
             ..Default::default()
         }
     }

@@ -16,7 +16,8 @@ use pistats_core::time::{Interval, Range};
 use pistats_core::{Day, EventId, Micros, Offset, PartitionId, Session, SiteId, VisitorKey, VisitorNo, Zone};
 use pistats_query::{Tenant, plan};
 use pistats_store::{
-    Cell, Commit, DuckConfig, DuckStore, EventRow, Progress, SessionVersion, Sign, Statement, Store, VisitorVersion,
+    Cell, Commit, DuckConfig, DuckStore, EventRow, Progress, Refresh, SessionVersion, Sign, Statement, Store,
+    VisitorVersion,
 };
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -174,7 +175,7 @@ async fn fill(store: &DuckStore, zone: &Zone, events: usize) {
             record += 1;
             if left == 0 {
                 // All but the last commit's hours.
-                while store.refresh(10_000).await.unwrap().left > 0 {}
+                while store.refresh(Refresh::EVERYTHING).await.unwrap().hours_left > 0 {}
             }
             store.commit(std::mem::take(&mut commit)).await.unwrap();
         }

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS visitor_bitmap (
+pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS spike_bitmap (
     log_partition SMALLINT NOT NULL, day INTEGER NOT NULL, dimension VARCHAR NOT NULL, value VARCHAR NOT NULL,
     bitmap BLOB NOT NULL)";
 
@@ -64,7 +64,7 @@ impl Bitmaps {
         let batch = RecordBatch::try_from_iter(columns).map_err(|error| {
             duckdb::Error::ArrowTypeToDuckdbType(error.to_string(), duckdb::arrow::datatypes::DataType::Null)
         })?;
-        let mut appender = conn.appender("visitor_bitmap")?;
+        let mut appender = conn.appender("spike_bitmap")?;
         appender.append_record_batch(batch)?;
         appender.flush()
     }
@@ -72,7 +72,7 @@ impl Bitmaps {
 
 /// The keys with more than 16 rows, of days from $1 on.
 const CROWDED: &str = "day >= $1 AND (log_partition, day, dimension, value) IN \
-    (SELECT (log_partition, day, dimension, value) FROM visitor_bitmap WHERE day >= $1 GROUP BY ALL HAVING count(*) > 16)";
+    (SELECT (log_partition, day, dimension, value) FROM spike_bitmap WHERE day >= $1 GROUP BY ALL HAVING count(*) > 16)";
 
 /// Way a: merges the rows of crowded keys, of days from `since` on. Returns how many rows went away.
 pub(crate) fn compact(conn: &Connection, since: i32) -> duckdb::Result<usize> {
@@ -80,7 +80,7 @@ pub(crate) fn compact(conn: &Connection, since: i32) -> duckdb::Result<usize> {
     let mut gone = 0;
     {
         let columns = "log_partition, day, dimension, value, bitmap";
-        let mut statement = conn.prepare(&format!("SELECT {columns} FROM visitor_bitmap WHERE {CROWDED}"))?;
+        let mut statement = conn.prepare(&format!("SELECT {columns} FROM spike_bitmap WHERE {CROWDED}"))?;
         let mut rows = statement.query(params![since])?;
         while let Some(row) = rows.next()? {
             let (dimension, bytes): (String, Vec<u8>) = (row.get(2)?, row.get(4)?);
@@ -90,7 +90,7 @@ pub(crate) fn compact(conn: &Connection, since: i32) -> duckdb::Result<usize> {
             gone += 1;
         }
     }
-    conn.execute(&format!("DELETE FROM visitor_bitmap WHERE {CROWDED}"), params![since])?;
+    conn.execute(&format!("DELETE FROM spike_bitmap WHERE {CROWDED}"), params![since])?;
     if merged.rows() > 0 {
         merged.append(conn)?;
     }
@@ -115,7 +115,7 @@ pub(crate) fn rebuild(conn: &Connection, day: i32) -> duckdb::Result<usize> {
             }
         }
     }
-    conn.execute("DELETE FROM visitor_bitmap WHERE day = $1", params![day])?;
+    conn.execute("DELETE FROM spike_bitmap WHERE day = $1", params![day])?;
     bitmaps.append(conn)?;
     Ok(bitmaps.rows())
 }

@@ -14,7 +14,7 @@ mod reports;
 use bitmaps::Bitmaps;
 use data::{DAYS, Traffic};
 use pistats_core::{Micros, Offset, PartitionId};
-use pistats_store::{Commit, DuckConfig, DuckStore, Error, Progress, SessionsOf, Statement, Store};
+use pistats_store::{Commit, DuckConfig, DuckStore, Error, Progress, Refresh, SessionsOf, Statement, Store};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -152,7 +152,7 @@ async fn import(
         done as f64 / burnt.as_secs_f64()
     );
     let started = Instant::now();
-    while store.refresh(500).await?.left > 0 {}
+    while store.refresh(Refresh::hours(500)).await?.hours_left > 0 {}
     println!("   rollups of {DAYS} days: {:.2?}", started.elapsed());
     let started = Instant::now();
     let folded = store.fold().await?;
@@ -198,7 +198,7 @@ async fn upkeep(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Resul
     while !stop.load(Ordering::Acquire) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let started = Instant::now();
-        store.refresh(500).await?;
+        store.refresh(Refresh::hours(500)).await?;
         refreshes.push(started.elapsed());
         store.fold().await?;
         let started = Instant::now();
@@ -233,7 +233,7 @@ async fn upkeep(store: Arc<DuckStore>, way: Way, stop: Arc<AtomicBool>) -> Resul
 
 async fn tables(store: &DuckStore) -> Result<(), Error> {
     let count = |table: &str| Statement::new(format!("SELECT count(*) FROM {table}"), vec![]);
-    let names = ["event", "session", "visitor", "visitor_bitmap", "traffic_15m"];
+    let names = ["event", "session", "visitor", "spike_bitmap", "traffic_15m"];
     let answer = store.read(names.map(count).to_vec()).await?;
     let rows: Vec<String> =
         names.iter().zip(&answer.results).map(|(name, rows)| format!("{name} {}", rows.rows[0][0].int())).collect();

@@ -56,7 +56,7 @@ const REPORTS: [(&str, &str); 10] = [
 /// What a union of bitmaps has to read.
 const BITMAPS: (&str, &str) = (
     "bitmaps of 30 days",
-    "SELECT log_partition, day, count(*), sum(octet_length(bitmap)) FROM visitor_bitmap \
+    "SELECT log_partition, day, count(*), sum(octet_length(bitmap)) FROM spike_bitmap \
      WHERE dimension = 'all' AND day BETWEEN $1 - 29 AND $1 GROUP BY ALL",
 );
 

@@ -4,11 +4,15 @@
 //! it checks. A case panics where a promise is broken, so these functions are for tests only.
 
 mod commits;
+mod history;
 mod lookups;
 mod reads;
 mod registry;
 mod rollups;
 pub mod sample;
+mod sheets;
+
+pub use sheets::assert_sheets_equal_raw;
 
 use crate::{Error, Registry, Store};
 use pistats_core::PartitionId;
@@ -32,6 +36,11 @@ pub async fn suite<W: Store + Registry, F: AsyncFn() -> W>(empty: F) -> Result<(
     rollups::refreshed_rollups_equal_the_raw_rows(&empty().await).await?;
     rollups::a_refresh_in_parts_does_not_lose_an_hour(&empty().await).await?;
     rollups::a_mark_that_comes_during_a_refresh_stays(&empty().await).await?;
+    sheets::clean_sheets_equal_the_raw_rows_after_any_commit_and_refresh(&empty().await).await?;
+    sheets::a_day_that_is_touched_while_it_is_built_stays_dirty(&empty().await).await?;
+    sheets::days_are_built_newest_first_and_when_they_are_calm(&empty().await).await?;
+    sheets::a_commit_marks_the_local_days_that_it_touches(&empty().await).await?;
+    sheets::a_day_with_a_visitor_number_past_32_bits_stays_dirty(&empty().await).await?;
     registry::sites_and_keys_come_back(&empty().await).await?;
     registry::refusals_are_listed_counted_and_bounded(&empty().await).await?;
     Ok(())

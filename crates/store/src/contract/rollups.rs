@@ -1,7 +1,7 @@
 //! S-5: rollups outside of dirty ranges equal the raw rows.
 
 use super::sample::{self, SITE, START, ask, number};
-use crate::{Cell, Commit, Error, EventColumns, EventRow, Sign, Store, hour_of};
+use crate::{Cell, Commit, Error, EventColumns, EventRow, Refresh, Sign, Store, hour_of};
 use pistats_core::{Day, Micros, PartitionId, VisitorNo};
 
 const TRAFFIC_ROLLUP: &str = "SELECT site, bucket, day, bot, events, page_views, value_count, value_sum, value_min, value_max \
@@ -63,13 +63,13 @@ pub(super) async fn refreshed_rollups_equal_the_raw_rows(store: &impl Store) -> 
     let mut dice = Dice(20_250_101);
     for number in 0..6 {
         store.commit(random_commit(&mut dice, number)).await?;
-        let refreshed = store.refresh(usize::MAX).await?;
+        let refreshed = store.refresh(Refresh::hours(usize::MAX)).await?;
         assert!(refreshed.hours > 0);
-        assert_eq!(refreshed.left, 0);
+        assert_eq!(refreshed.hours_left, 0);
         assert_rollups_equal_raw(store).await?;
     }
-    let idle = store.refresh(usize::MAX).await?;
-    assert_eq!((idle.hours, idle.left), (0, 0));
+    let idle = store.refresh(Refresh::hours(usize::MAX)).await?;
+    assert_eq!((idle.hours, idle.hours_left), (0, 0));
     Ok(())
 }
 
@@ -79,10 +79,10 @@ pub(super) async fn a_refresh_in_parts_does_not_lose_an_hour(store: &impl Store)
     let dirty = number(store, "SELECT count(*) FROM (SELECT DISTINCT site, hour FROM rollup_dirty)").await? as u64;
     let mut left = dirty;
     while left > 0 {
-        let refreshed = store.refresh(7).await?;
+        let refreshed = store.refresh(Refresh::hours(7)).await?;
         assert!(refreshed.hours <= 7);
-        assert_eq!(refreshed.left, left - refreshed.hours);
-        left = refreshed.left;
+        assert_eq!(refreshed.hours_left, left - refreshed.hours);
+        left = refreshed.hours_left;
     }
     assert_rollups_equal_raw(store).await
 }
@@ -100,7 +100,7 @@ pub(super) async fn a_mark_that_comes_during_a_refresh_stays(store: &impl Store)
     };
     let refreshes = async {
         while !done.load(std::sync::atomic::Ordering::Acquire) {
-            store.refresh(20).await?;
+            store.refresh(Refresh::hours(20)).await?;
             let wrong = number(
                 store,
                 "SELECT count(*) FROM \
@@ -118,7 +118,7 @@ pub(super) async fn a_mark_that_comes_during_a_refresh_stays(store: &impl Store)
     let (committed, refreshed) = tokio::join!(commits, refreshes);
     committed?;
     refreshed?;
-    while store.refresh(1_000).await?.left > 0 {}
+    while store.refresh(Refresh::hours(1_000)).await?.hours_left > 0 {}
     assert_rollups_equal_raw(store).await?;
 
     // A session that moves its start marks both hours: the old one by its retraction.

@@ -4,10 +4,11 @@
 //! vector by hand: the crate would copy all items of the batch into every vector.
 
 use super::failure::engine;
+use crate::sheet::{BitmapLine, BreakdownLine};
 use crate::{Error, EventColumns, ListColumn, RejectedRow, SessionVersion, TextColumn, VisitorVersion};
 use duckdb::arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, Int8Array, Int16Array, Int32Array, Int64Array,
-    ListArray, RecordBatch, StringArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, FixedSizeBinaryArray, Int8Array, Int16Array,
+    Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
 };
 use duckdb::arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use duckdb::arrow::datatypes::{DataType, Field, Schema};
@@ -65,6 +66,13 @@ impl Batch {
         self.wide.push(self.columns.len());
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
         self.put(FixedSizeBinaryArray::try_new(16, Buffer::from_vec(bytes), None).map_err(unfit)?);
+        Ok(())
+    }
+
+    /// Sums of 128 bits. Arrow has no such whole numbers: they cross as decimals, which the appender casts.
+    fn put_sums(&mut self, sums: impl Iterator<Item = i128>) -> Result<(), Error> {
+        let decimals = Decimal128Array::from_iter_values(sums).with_precision_and_scale(38, 0).map_err(unfit)?;
+        self.put(decimals);
         Ok(())
     }
 
@@ -219,6 +227,54 @@ pub(super) fn marks(marks: &[(i32, i64)], commit_no: i64) -> Batch {
     batch.put_longs(marks.iter().map(|mark| mark.1).collect());
     batch.put_longs(vec![commit_no; marks.len()]);
     batch
+}
+
+/// The columns of `sheet_dirty`.
+pub(super) fn day_marks(marks: &[(i32, i32)], commit_no: i64) -> Batch {
+    let mut batch = Batch::default();
+    batch.put(Int32Array::from_iter_values(marks.iter().map(|mark| mark.0)));
+    batch.put(Int32Array::from_iter_values(marks.iter().map(|mark| mark.1)));
+    batch.put_longs(vec![commit_no; marks.len()]);
+    batch
+}
+
+/// The columns of `visitor_bitmap`.
+pub(super) fn bitmaps(site: i32, day: i32, version: i64, lines: &[BitmapLine]) -> Result<Batch, Error> {
+    let mut batch = Batch::default();
+    batch.put(Int32Array::from(vec![site; lines.len()]));
+    batch.put(Int32Array::from(vec![day; lines.len()]));
+    batch.put(Int16Array::from_iter_values(lines.iter().map(|line| line.dimension.number())));
+    batch.put(StringArray::from_iter_values(lines.iter().map(|line| &line.value)));
+    batch.put(BooleanArray::from_iter(lines.iter().map(|line| Some(line.bot))));
+    batch.put_longs(vec![version; lines.len()]);
+    batch.put_longs(narrow(&lines.iter().map(|line| line.visitors).collect::<Vec<_>>(), "visitors")?);
+    batch.put(BinaryArray::from_iter_values(lines.iter().map(|line| &line.bitmap)));
+    Ok(batch)
+}
+
+/// The columns of `breakdown_1d`.
+pub(super) fn breakdown(site: i32, day: i32, lines: &[BreakdownLine]) -> Result<Batch, Error> {
+    let mut batch = Batch::default();
+    let counts = |of: &dyn Fn(&BreakdownLine) -> u64, field| {
+        narrow::<u64, i64>(&lines.iter().map(of).collect::<Vec<_>>(), field)
+    };
+    batch.put(Int32Array::from(vec![site; lines.len()]));
+    batch.put(Int32Array::from(vec![day; lines.len()]));
+    batch.put(Int16Array::from_iter_values(lines.iter().map(|line| line.dimension.number())));
+    batch.put(StringArray::from_iter_values(lines.iter().map(|line| &line.value)));
+    batch.put(Int8Array::from_iter_values(lines.iter().map(|line| line.kind)));
+    batch.put_longs(counts(&|line| line.counts.events, "events")?);
+    batch.put_longs(counts(&|line| line.counts.page_views, "page_views")?);
+    batch.put_longs(counts(&|line| line.counts.value_count, "value_count")?);
+    batch.put_sums(lines.iter().map(|line| line.counts.value_sum))?;
+    batch.put(Int64Array::from_iter(lines.iter().map(|line| line.counts.value_min)));
+    batch.put(Int64Array::from_iter(lines.iter().map(|line| line.counts.value_max)));
+    batch.put_longs(counts(&|line| line.visitors, "visitors")?);
+    batch.put_longs(counts(&|line| line.sessions, "sessions")?);
+    batch.put_longs(counts(&|line| line.bounces, "bounces")?);
+    batch.put_sums(lines.iter().map(|line| line.session_us))?;
+    batch.put_longs(counts(&|line| line.session_page_views, "session_page_views")?);
+    Ok(batch)
 }
 
 /// Several columns of 64 bits: for the tables that lookups join with.

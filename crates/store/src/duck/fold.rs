@@ -39,6 +39,6 @@ fn fold_table(conn: &Connection, table: &str, fold: &str) -> Result<u64, Error> 
         if retracted < LEAST.max(rows / PART) {
             return Ok(0);
         }
-        conn.prepare_cached(fold).and_then(|mut s| s.execute([])).map(|rows| rows as u64).map_err(engine)
+        conn.prepare(fold).and_then(|mut s| s.execute([])).map(|rows| rows as u64).map_err(engine)
     })
 }

@@ -9,7 +9,7 @@
 //!                        DuckDB: snapshots, write-ahead log, one file
 //! ```
 //!
-//! DuckDB gives snapshot isolation: the maintenance deletes and rewrites rows that nobody else touches (rollups, marks,
+//! DuckDB gives snapshot isolation: the maintenance deletes and rewrites rows that nobody else touches (rollups, sheets, marks,
 //! pairs of signed rows), the writer only appends beside it, so the two never conflict.
 //!
 //! Not responsible for when to refresh: the caller has the clock. A refresh that leaves nothing dirty folds signed rows
@@ -25,20 +25,22 @@ mod open;
 mod reader;
 mod refresh;
 mod registry;
+mod sheets;
 mod worker;
 mod writer;
 
 pub use config::DuckConfig;
 pub use fold::Folded;
 
-use crate::{Answer, Checkpoint, Commit, Error, Lookup, Refreshed, Statement, Store};
+use crate::{Answer, Checkpoint, Commit, Error, Lookup, Refresh, Refreshed, Statement, Store};
 use async_trait::async_trait;
 use lookup::Lookups;
 use reader::Readers;
+use std::sync::Arc;
 use worker::Worker;
 
-/// The version of `schema.sql`. A file of another version is not opened.
-pub const SCHEMA_VERSION: i32 = 1;
+/// The version of `schema.sql`. A file of version 1 is brought up to it when it is opened, of any other it is not opened.
+pub const SCHEMA_VERSION: i32 = 2;
 
 /// The warehouse on DuckDB. Dropping it waits for the running statements and closes the file.
 pub struct DuckStore {
@@ -47,6 +49,8 @@ pub struct DuckStore {
     maintenance: Worker,
     readers: Readers,
     lookups: Lookups,
+    /// Days that can never have a sheet. Locked by the maintenance alone.
+    unfit: Arc<sheets::Unfit>,
     _claim: open::Claim,
 }
 
@@ -61,7 +65,7 @@ impl DuckStore {
         let lookups = Lookups::new(config.lookups.max(1), || open::another(&first))?;
         let maintenance = Worker::start("store-maintenance", open::another(&first)?)?;
         let writer = Worker::start("store-writer", first)?;
-        Ok(DuckStore { writer, maintenance, readers, lookups, _claim: claim })
+        Ok(DuckStore { writer, maintenance, readers, lookups, unfit: Arc::default(), _claim: claim })
     }
 
     /// Folds pairs of signed rows that cancel out, where that is worth it (a refresh does so too). No sum changes.
@@ -100,15 +104,9 @@ impl Store for DuckStore {
         self.readers.read(statements).await
     }
 
-    async fn refresh(&self, most: usize) -> Result<Refreshed, Error> {
-        let work = move |conn: &duckdb::Connection| {
-            let refreshed = refresh::refresh(conn, most)?;
-            if refreshed.left == 0 {
-                fold::fold(conn)?;
-            }
-            Ok(refreshed)
-        };
-        self.maintenance.run(work).await
+    async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {
+        let unfit = self.unfit.clone();
+        self.maintenance.run(move |conn| refresh::refresh(conn, work, &unfit)).await
     }
 
     fn lookup(&self) -> &dyn Lookup {

@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 /// itself: a second open here would tear the file.
 static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
+/// The schema version that can be brought up to date in place.
+const WITHOUT_SHEETS: i32 = 1;
+
 /// Keeps the file to one store of this process.
 pub(super) struct Claim(Option<PathBuf>);
 
@@ -87,6 +90,9 @@ fn prepare_schema(conn: &Connection) -> Result<(), Error> {
     if tables > 0 {
         let version: i32 =
             conn.query_row("SELECT schema_version FROM generation", [], |row| row.get(0)).map_err(engine)?;
+        if version == WITHOUT_SHEETS {
+            return add_sheets(conn);
+        }
         if version != SCHEMA_VERSION {
             return Err(Error::Open(format!(
                 "it has schema version {version}, this program reads version {SCHEMA_VERSION}; \
@@ -103,6 +109,18 @@ fn prepare_schema(conn: &Connection) -> Result<(), Error> {
         }
         Ok(())
     })
+}
+
+/// Version 2 is version 1 and the relations of day sheets: every day is dirty in the beginning, and read raw.
+fn add_sheets(conn: &Connection) -> Result<(), Error> {
+    transaction(conn, |conn| {
+        conn.execute_batch(include_str!("schema.sql")).map_err(engine)?;
+        conn.execute_batch(include_str!("sql/mark_all_days.sql")).map_err(engine)?;
+        conn.execute("UPDATE generation SET schema_version = $1", params![SCHEMA_VERSION]).map_err(engine)?;
+        Ok(())
+    })?;
+    tracing::info!(from = WITHOUT_SHEETS, to = SCHEMA_VERSION, "the warehouse has a new schema version");
+    Ok(())
 }
 
 fn refused(error: duckdb::Error) -> Error {

@@ -39,6 +39,30 @@ CREATE TABLE IF NOT EXISTS session_15m (
 -- Hours (time_us / 3,600,000,000, UTC) whose rollups are behind the raw rows: read raw there.
 CREATE TABLE IF NOT EXISTS rollup_dirty (site INTEGER NOT NULL, hour BIGINT NOT NULL, commit_no BIGINT NOT NULL);
 
+-- Day sheets: what a day holds, made anew as a whole when it has calmed down (docs/adr/0009). A day with a mark is read raw;
+-- of the others a day without a row in sheet holds nothing.
+-- version: the number of the last commit in the snapshot that the day was built from; a version never changes its content.
+CREATE TABLE IF NOT EXISTS sheet (
+  site INTEGER NOT NULL, day INTEGER NOT NULL, version BIGINT NOT NULL, bitmaps BIGINT NOT NULL, bitmap_bytes BIGINT NOT NULL);
+
+-- Local days of events, of session versions and of first-seen days of visitor versions, set by the commit that brings them.
+CREATE TABLE IF NOT EXISTS sheet_dirty (site INTEGER NOT NULL, day INTEGER NOT NULL, commit_no BIGINT NOT NULL);
+
+-- Portable Roaring of visitor numbers (32 bits), all partitions in one. dimension: 0 all and 1 first seen (value ''), 2 country,
+-- 3 device, 4 browser, 5 os, 6 channel, 7 event name, 8 page. bot: of events by bots, or of the others.
+CREATE TABLE IF NOT EXISTS visitor_bitmap (
+  site INTEGER NOT NULL, day INTEGER NOT NULL, dimension SMALLINT NOT NULL, value VARCHAR NOT NULL, bot BOOLEAN NOT NULL,
+  version BIGINT NOT NULL, visitors BIGINT NOT NULL, bitmap BLOB NOT NULL);
+
+-- kind 0: events not by bots, and the day's sessions that hold only such events of the value (on any day); 1: the same by bots;
+-- 2: no events; sessions that hold both. visitors: of these events, as many as their bitmap holds.
+CREATE TABLE IF NOT EXISTS breakdown_1d (
+  site INTEGER NOT NULL, day INTEGER NOT NULL, dimension SMALLINT NOT NULL, value VARCHAR NOT NULL, kind TINYINT NOT NULL,
+  events BIGINT NOT NULL, page_views BIGINT NOT NULL,
+  value_count BIGINT NOT NULL, value_sum HUGEINT NOT NULL, value_min BIGINT, value_max BIGINT,
+  visitors BIGINT NOT NULL, sessions BIGINT NOT NULL, bounces BIGINT NOT NULL, session_us HUGEINT NOT NULL,
+  session_page_views BIGINT NOT NULL);
+
 CREATE TABLE IF NOT EXISTS generation (generation BIGINT NOT NULL, commits BIGINT NOT NULL, schema_version INTEGER NOT NULL);
 -- folded_to: the highest next_offset there ever was. It stays when somebody sets next_offset back for a repair.
 CREATE TABLE IF NOT EXISTS checkpoint (log_partition SMALLINT NOT NULL, next_offset BIGINT NOT NULL, folded_to BIGINT NOT NULL);

@@ -87,12 +87,13 @@ pub(super) fn run_job(conn: &Connection, job: impl FnOnce(&Connection)) {
 }
 
 /// Runs `body` in one transaction: committed if it succeeds, else rolled back.
-pub(super) fn transaction<T>(
+pub(super) fn transaction<T, E: From<Error>>(
     conn: &Connection,
-    body: impl FnOnce(&Connection) -> Result<T, Error>,
-) -> Result<T, Error> {
-    conn.execute_batch("BEGIN TRANSACTION").map_err(engine)?;
-    let result = body(conn).and_then(|value| conn.execute_batch("COMMIT").map_err(engine).map(|()| value));
+    body: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    let run = |sql: &str| conn.execute_batch(sql).map_err(|error| E::from(engine(error)));
+    run("BEGIN TRANSACTION")?;
+    let result = body(conn).and_then(|value| run("COMMIT").map(|()| value));
     if result.is_err() {
         // A failed COMMIT has rolled back already; then this one is refused and nothing is lost.
         let _ = conn.execute_batch("ROLLBACK");

@@ -23,6 +23,8 @@ pub(super) fn commit(
 
         let marks = marks(&commit)?;
         append::marks(&marks, commit_no).append_to(conn, None, "rollup_dirty", marks.len())?;
+        let days = day_marks(&commit)?;
+        append::day_marks(&days, commit_no).append_to(conn, None, "sheet_dirty", days.len())?;
         let rows = commit.events.len();
         if rows > 0 {
             append::events(commit.events)?.append_to(conn, None, "event", rows)?;
@@ -70,6 +72,29 @@ fn marks(commit: &Commit) -> Result<Vec<(i32, i64)>, Error> {
     marks.extend(commit.sessions.iter().map(|version| (version.site.0, hour_of(version.session.first.0))));
     let sites: Vec<i32> = append::narrow(&marks.iter().map(|mark| mark.0).collect::<Vec<u32>>(), "site")?;
     Ok(sites.into_iter().zip(marks.into_iter().map(|mark| mark.1)).collect())
+}
+
+/// The (site, local day) pairs whose sheets fall behind: of the events, of the sessions' starts and of first-seen days.
+fn day_marks(commit: &Commit) -> Result<Vec<(i32, i32)>, Error> {
+    let mut marks = BTreeSet::new();
+    let mut last = None;
+    for mark in commit.events.site.iter().copied().zip(commit.events.day.iter().copied()) {
+        if last != Some(mark) {
+            marks.insert(mark);
+            last = Some(mark);
+        }
+    }
+    marks.extend(commit.sessions.iter().map(|version| (version.site.0, version.day.0)));
+    marks.extend(commit.visitors.iter().map(|version| (version.site.0, version.first_day.0)));
+    let sites: Vec<i32> = append::narrow(&marks.iter().map(|mark| mark.0).collect::<Vec<u32>>(), "site")?;
+    Ok(sites.into_iter().zip(marks.into_iter().map(|mark| mark.1)).collect())
+}
+
+/// The number of the last commit in the running transaction's snapshot.
+pub(super) fn last_commit(conn: &Connection) -> Result<i64, Error> {
+    conn.prepare_cached("SELECT commits FROM generation")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(engine)
 }
 
 fn count_commit(conn: &Connection) -> Result<i64, Error> {

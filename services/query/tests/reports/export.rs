@@ -8,7 +8,7 @@ use futures::StreamExt;
 use pistats_core::{EventId, Zone};
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{Dimension, ExportRequest, ExportResponse, ExportedEvent, Operator};
-use pistats_store::{Answer, Checkpoint, Commit, DuckStore, Error, Lookup, Refreshed, Statement, Store};
+use pistats_store::{Answer, Checkpoint, Commit, DuckStore, Error, Lookup, Refresh, Refreshed, Statement, Store};
 use pistats_testkit::OracleEvent;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -92,8 +92,8 @@ impl Store for Counted {
         self.store.read(statements).await
     }
 
-    async fn refresh(&self, most: usize) -> Result<Refreshed, Error> {
-        self.store.refresh(most).await
+    async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {
+        self.store.refresh(work).await
     }
 
     fn lookup(&self) -> &dyn Lookup {

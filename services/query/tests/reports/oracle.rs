@@ -9,7 +9,7 @@ use pistats_core::report::{Compare, Metrics, Selection, Traffic};
 use pistats_core::time::Bucket;
 use pistats_query::Tenant;
 use pistats_query::plan::{self, BreakdownRow};
-use pistats_store::{Error, Store};
+use pistats_store::{Error, Refresh, Store};
 use pistats_testkit::Oracle;
 use pistats_testkit::histories::{History, Question, questions, zones};
 use rand::rngs::StdRng;
@@ -54,7 +54,15 @@ async fn filled(seed: u64, zone: &Zone, rng: &mut StdRng) -> (Warehouse, Oracle)
         rest = later;
         warehouse.commit(1, now).await;
         if rng.random_ratio(1, 3) {
-            warehouse.store.refresh(rng.random_range(1..20)).await.unwrap();
+            warehouse
+                .store
+                .refresh(Refresh {
+                    hours: rng.random_range(1..20),
+                    days: rng.random_range(0..4),
+                    ..Refresh::EVERYTHING
+                })
+                .await
+                .unwrap();
         }
     }
     (warehouse, Oracle::new(events))

@@ -7,7 +7,7 @@ use pistats_core::Zone;
 use pistats_proto::query::v1::{
     Bots, BreakdownRequest, Compare, Dimension, Interval, Metric, Metrics, Operator, TrafficRequest,
 };
-use pistats_store::Store;
+use pistats_store::{Refresh, Store};
 
 fn both_days(dimension: Dimension, order_by: Metric) -> BreakdownRequest {
     BreakdownRequest {
@@ -75,7 +75,7 @@ async fn a_late_event_moves_the_exit_page_of_its_session() {
         let expected = [("/", 3), ("/done", 2), ("/pricing", 1), ("/x", 1)];
         let expected = expected.map(|(path, visitors)| (format!("shop.example{path}"), visitors));
         assert_eq!(visitors, expected.iter().map(|(page, n)| (page.as_str(), *n)).collect::<Vec<_>>(), "{state}");
-        warehouse.store.refresh(usize::MAX).await.unwrap();
+        warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
     }
 }
 

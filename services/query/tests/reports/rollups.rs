@@ -7,7 +7,7 @@ use pistats_core::report::{Selection, Traffic};
 use pistats_core::time;
 use pistats_proto::query::v1::{Bots, Compare, Dimension, Interval, Metrics, Operator, TrafficRequest};
 use pistats_query::plan;
-use pistats_store::Store;
+use pistats_store::{Refresh, Store};
 
 fn both_days(bots: Bots, interval: Interval) -> TrafficRequest {
     TrafficRequest {
@@ -62,9 +62,9 @@ async fn rollups_behind_fresh_and_half_of_each_give_the_same_numbers() {
     check(&warehouse, "all behind").await;
     let mut left = u64::MAX;
     while left > 0 {
-        let refreshed = warehouse.store.refresh(3).await.unwrap();
-        assert!(refreshed.left < left, "a refresh of some hours leaves fewer");
-        left = refreshed.left;
+        let refreshed = warehouse.store.refresh(Refresh::hours(3)).await.unwrap();
+        assert!(refreshed.hours_left < left, "a refresh of some hours leaves fewer");
+        left = refreshed.hours_left;
         check(&warehouse, &format!("{left} hours behind")).await;
     }
 }
@@ -72,7 +72,7 @@ async fn rollups_behind_fresh_and_half_of_each_give_the_same_numbers() {
 #[tokio::test]
 async fn a_late_event_that_joins_two_sessions_is_counted_before_and_after_the_refresh() {
     let mut warehouse = sample::warehouse().await;
-    warehouse.store.refresh(usize::MAX).await.unwrap();
+    warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
     // Between ada's two sessions of the 13th: they become one of four events, from 10:00:00 to 11:00:00.000001.
     warehouse.commit(1, &[view(99, "ada", "2024-05-13T10:45:00Z", "/late")]).await;
     let [_, first, _] = expected(Bots::Exclude);
@@ -88,7 +88,7 @@ async fn a_late_event_that_joins_two_sessions_is_counted_before_and_after_the_re
     for state in ["behind", "fresh"] {
         let answer = traffic(&warehouse, both_days(Bots::Exclude, Interval::Day)).await;
         assert_eq!(answer.steps[0].metrics, Some(expected), "{state}");
-        warehouse.store.refresh(usize::MAX).await.unwrap();
+        warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
     }
 }
 
@@ -118,7 +118,7 @@ async fn a_session_counts_whole_in_the_step_of_its_start_when_one_of_its_events_
 #[tokio::test]
 async fn ranges_of_instants_take_rollups_only_where_they_fit() {
     let warehouse = sample::warehouse().await;
-    warehouse.store.refresh(usize::MAX).await.unwrap();
+    warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
     let asked = |from: &str, to: &str| TrafficRequest { range: times(at(from), at(to)), ..TrafficRequest::default() };
     let whole = traffic(&warehouse, asked("2024-05-13T10:30:00Z", "2024-05-13T11:15:00Z")).await;
     assert_eq!(whole.total, Some(with_values(numbers((1, 0), (2, 1), (1, 1, 0, 0)), 1, 5, 5, 5)));

@@ -4,7 +4,7 @@ use crate::ask::{breakdown, days, rows, steps, times, traffic};
 use crate::warehouse::{Warehouse, at, view};
 use pistats_core::Zone;
 use pistats_proto::query::v1::{BreakdownRequest, Dimension, Interval, Range, TrafficRequest, TrafficResponse};
-use pistats_store::Store;
+use pistats_store::{Refresh, Store};
 
 /// A warehouse in a zone with one event of a new visitor at each instant, named after its place in the list.
 async fn at_each(zone: &str, instants: &[&str]) -> Warehouse {
@@ -19,7 +19,7 @@ async fn at_each(zone: &str, instants: &[&str]) -> Warehouse {
 async fn by(warehouse: &Warehouse, interval: Interval, range: Option<Range>) -> TrafficResponse {
     let request = TrafficRequest { range, interval: interval.into(), ..TrafficRequest::default() };
     let behind = traffic(warehouse, request.clone()).await;
-    warehouse.store.refresh(usize::MAX).await.unwrap();
+    warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
     let fresh = traffic(warehouse, request).await;
     assert_eq!((&behind.total, &behind.steps), (&fresh.total, &fresh.steps));
     fresh
