@@ -2,9 +2,12 @@
 //!
 //! ```text
 //!   TrafficRequest … ──request.rs──▶ Traffic, Breakdown, Selection      Metrics, AsOf … ──answer.rs──▶ TrafficResponse …
+//!
+//!   delta   what changed between two answers, for watchers
 //! ```
 
 mod answer;
+pub mod delta;
 mod funnel;
 mod realtime;
 mod request;
