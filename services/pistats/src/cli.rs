@@ -139,6 +139,8 @@ pub enum Query {
         #[arg(long, default_value_t = 0)]
         offset: u32,
     },
+    /// Who comes back: visitors by the period in which they start, and the share of them in each period after it
+    Retention(Retention),
     /// The selected events, one JSON object a line
     Export {
         #[command(flatten)]
@@ -182,6 +184,51 @@ pub enum Step {
     Day,
     Week,
     Month,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Retention {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Length of a period
+    #[arg(long, default_value = "day")]
+    pub by: PeriodArg,
+    #[arg(long, default_value = "monday")]
+    pub week_start: WeekStartArg,
+    /// Once, in the period of the first event, or in every period with one
+    #[arg(long, default_value = "first-time")]
+    pub mode: RetentionModeArg,
+    /// What a visitor starts with, written as a filter; several must all hold
+    #[arg(long = "start", value_name = "FILTER")]
+    pub start: Vec<String>,
+    /// What a visitor comes back with, written as a filter; several must all hold
+    #[arg(long = "return", value_name = "FILTER")]
+    pub returning: Vec<String>,
+    /// Periods to show of each cohort; 0 means up to the end of the range
+    #[arg(long, default_value_t = 0)]
+    pub cells: u32,
+    /// Visitors instead of shares
+    #[arg(long)]
+    pub counts: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PeriodArg {
+    Day,
+    Week,
+    Month,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum WeekStartArg {
+    Monday,
+    Sunday,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RetentionModeArg {
+    FirstTime,
+    Recurring,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -7,6 +7,7 @@ pub mod log;
 pub mod operate;
 mod position;
 pub mod query;
+mod retention;
 mod show;
 
 use crate::client::explain;

@@ -1,4 +1,4 @@
-//! `query traffic`, `query breakdown`, `query export`.
+//! `query traffic`, `query breakdown`, `query export`; `query retention` has a file of its own.
 
 use super::show;
 use super::{Failure, failed, filter};
@@ -47,6 +47,7 @@ pub async fn run(command: Query) -> Result<(), Failure> {
                 }
             );
         }
+        Query::Retention(command) => super::retention::run(command).await?,
         Query::Export { selection, limit } => {
             let asked = Asked::of(&selection)?;
             let request =
@@ -63,16 +64,16 @@ pub async fn run(command: Query) -> Result<(), Failure> {
 }
 
 /// What every report is asked with.
-struct Asked {
-    client: QueryServiceClient<Authorized>,
-    range: Range,
-    filters: Vec<Filter>,
-    bots: Bots,
-    compare: Compare,
+pub(super) struct Asked {
+    pub(super) client: QueryServiceClient<Authorized>,
+    pub(super) range: Range,
+    pub(super) filters: Vec<Filter>,
+    pub(super) bots: Bots,
+    pub(super) compare: Compare,
 }
 
 impl Asked {
-    fn of(selection: &Selection) -> Result<Asked, Failure> {
+    pub(super) fn of(selection: &Selection) -> Result<Asked, Failure> {
         let channel = selection.server.of_site(selection.site.as_deref(), Scope::Read)?;
         let filters: Result<Vec<Filter>, Failure> = selection.filters.iter().map(|text| filter::filter(text)).collect();
         // Without a range: the last thirty days by this machine's clock, in UTC.

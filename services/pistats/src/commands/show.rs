@@ -111,7 +111,7 @@ fn metrics(metrics: Option<&Metrics>) -> Value {
     })
 }
 
-fn as_of(as_of: Option<&AsOf>) -> Value {
+pub(super) fn as_of(as_of: Option<&AsOf>) -> Value {
     as_of.map_or(Value::Null, |as_of| json!({"generation": as_of.generation, "next_offsets": as_of.next_offsets}))
 }
 

@@ -68,6 +68,10 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     assert_eq!(traffic["steps"].as_array().unwrap().len(), 24);
     let pages = asked(&["breakdown", "page", "--order-by", "events", "--filter", "country=DE|AT"]);
     assert_eq!((&pages["rows"][0]["value"], &pages["rows"][0]["metrics"]["events"]), (&"/".into(), &2.into()));
+    let retention = asked(&["retention", "--by", "week", "--start", "page=/shop"]);
+    assert_eq!((&retention["cohorts"][0]["visitors"], &retention["cohorts"][0]["cells"][0]), (&1.into(), &1.into()));
+    let shown = user.says(&["query", "retention", "--from", "2024-05-01", "--to", "2024-05-02"]);
+    assert!(shown.contains("2024-05-01") && shown.contains("100.0"), "{shown}");
     let exported = user.says(&[&["query", "export"][..], &days].concat());
     assert_eq!(exported.lines().count(), 3);
     assert!(user.says(&["query", "traffic", "--from", "2024-05-01", "--to", "2024-05-01"]).contains("bounce rate"));
