@@ -9,12 +9,14 @@
 mod answer;
 pub mod delta;
 mod funnel;
+mod journey;
 mod realtime;
 mod request;
 mod retention;
 
 pub use answer::{as_of, cohort, metrics, row, step};
 pub use funnel::{MOST_FUNNEL_STEPS, funnel, funnel_answer};
+pub use journey::{DEFAULT_SESSIONS, JourneyQuestion, MOST_SESSIONS, Who, journey};
 pub use realtime::{DEFAULT_LIVE_ROWS, MOST_LIVE_ROWS, realtime, realtime_answer};
 pub use request::{ExportQuestion, breakdown, export, traffic};
 pub use retention::retention;

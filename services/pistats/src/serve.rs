@@ -106,7 +106,12 @@ impl Running {
         };
         let counters = collector.counters();
         let aggregate = pistats_aggregate::Service::new(aggregator.clone(), Some(Arc::new(move || counters.refused())));
-        let query = Query::new(backends.store.clone(), Arc::new(Here(aggregator.observer())), directory.clone());
+        let query = Query::new(
+            backends.store.clone(),
+            Arc::new(Here(aggregator.observer())),
+            directory.clone(),
+            secrets.visitor_secret,
+        );
         let admin = Admin::new(backends.registry.clone(), directory.clone(), collector.clone());
         let server = pistats_rpc::Server::new(settings)
             .map_err(|error| error.to_string())?

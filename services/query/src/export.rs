@@ -5,7 +5,7 @@
 //! most [`MESSAGE_EVENTS`] events and about [`MESSAGE_BYTES`], well below what clients accept.
 
 use crate::deadline::Deadline;
-use crate::plan::{After, ExportPage, Tenant, export};
+use crate::plan::{After, Tenant, export, read_event};
 use crate::status;
 use futures::stream::{Stream, try_unfold};
 use pistats_core::report::AsOf;
@@ -96,7 +96,7 @@ impl Reader {
         let rows = answer.results.into_iter().next().unwrap_or_default().rows;
         let (mut last, mut bytes) = (None, 0);
         for row in rows {
-            let (event, place) = ExportPage::event(row).map_err(status::of_malformed)?;
+            let (event, place) = read_event(row).map_err(status::of_malformed)?;
             let size = event.encoded_len();
             bytes += size;
             last = Some(place);

@@ -3,14 +3,18 @@
 //! All statements of a plan are to be read in one snapshot; a comparison is part of the same plan.
 
 mod breakdown;
+mod event;
 mod export;
 mod funnel;
+mod journey;
 mod retention;
 mod traffic;
 
 pub use breakdown::{BreakdownPlan, BreakdownRow, BreakdownRows, breakdown};
+pub use event::read as read_event;
 pub use export::{After, ExportPage, export};
 pub use funnel::{FunnelPlan, Unanswered, funnel};
+pub use journey::{JourneyPlan, journey};
 pub use retention::{RetentionPlan, retention};
 pub use traffic::{Series, TrafficAnswer, TrafficPlan, traffic};
 

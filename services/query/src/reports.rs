@@ -5,6 +5,7 @@
 
 mod breakdown;
 mod funnel;
+mod journey;
 mod people;
 mod realtime;
 mod retention;

@@ -23,11 +23,18 @@ use tonic::{Request, Response, Status};
 pub struct Query {
     reports: Arc<Reports>,
     directory: SharedDirectory,
+    visitor_secret: [u8; 32],
 }
 
 impl Query {
-    pub fn new(store: Arc<dyn Store>, living: Arc<dyn Living>, directory: SharedDirectory) -> Query {
-        Query { reports: Arc::new(Reports::new(store, living)), directory }
+    /// The service over a warehouse. `visitor_secret` is the one that Aggregate hashes visitor ids with.
+    pub fn new(
+        store: Arc<dyn Store>,
+        living: Arc<dyn Living>,
+        directory: SharedDirectory,
+        visitor_secret: [u8; 32],
+    ) -> Query {
+        Query { reports: Arc::new(Reports::new(store, living)), directory, visitor_secret }
     }
 
     /// Whose rows the caller may see. The site comes from the key alone.
@@ -62,8 +69,10 @@ impl QueryService for Query {
         Ok(Response::new(self.reports.funnel(&tenant, request.get_ref(), deadline).await?))
     }
 
-    async fn journey(&self, _: Request<JourneyRequest>) -> Result<Response<JourneyResponse>, Status> {
-        Err(Status::unimplemented("being built"))
+    async fn journey(&self, request: Request<JourneyRequest>) -> Result<Response<JourneyResponse>, Status> {
+        let (tenant, deadline) = (self.tenant(&request)?, Deadline::of(request.metadata()));
+        let answer = self.reports.journey(&tenant, request.get_ref(), &self.visitor_secret, deadline).await?;
+        Ok(Response::new(answer))
     }
 
     async fn realtime(&self, request: Request<RealtimeRequest>) -> Result<Response<RealtimeResponse>, Status> {

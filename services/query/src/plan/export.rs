@@ -4,36 +4,11 @@
 //! the first page's `as_of`: later pages take only events below its offsets, and rows below them never change. (A filter by
 //! entry or exit page is the exception it sounds like: a late event may move a page of a session while one exports.)
 
-use super::{Malformed, Tenant};
-use crate::answer::cell;
+use super::{Tenant, event};
 use crate::sql::{ENGINE, Selected, Source, Sql};
 use pistats_core::report::{AsOf, Selection};
-use pistats_core::{EventId, Micros, PartitionId};
-use pistats_proto::query::v1::ExportedEvent;
-use pistats_store::{Cell, Statement};
-
-/// The texts of an event, in the order of [`ExportPage::event`].
-const TEXTS: [&str; 19] = [
-    "user_id",
-    "name",
-    "url",
-    "host",
-    "path",
-    "referrer",
-    "source",
-    "channel",
-    "title",
-    "language",
-    "country",
-    "screen",
-    "device",
-    "browser",
-    "os",
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_term",
-];
+use pistats_core::{EventId, Micros};
+use pistats_store::Statement;
 
 /// The last event of the page before, and how far the log had been folded at the first one.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,11 +41,10 @@ pub fn export(tenant: &Tenant, selection: &Selection, after: Option<&After>, row
     // Where the page ends is found by times alone: sorting whole events of all that is left would cost thirty times more.
     let times = format!("SELECT e.time_us FROM {from} WHERE {conditions} ORDER BY e.time_us LIMIT {rows}");
     sql.part("cut", format!("SELECT max(time_us) AS last_us FROM ({times}) x"));
-    let texts = TEXTS.map(|name| format!("e.{name}, ")).concat();
     let page = format!(
-        "SELECT e.id, e.time_us, e.received_us, e.visitor, {texts}e.utm_content, e.bot, e.value, e.topics, \
-         e.property_keys, e.property_values, e.log_partition, e.log_offset FROM {from} WHERE {conditions} \
-         AND e.time_us <= (SELECT last_us FROM cut) ORDER BY e.time_us, e.id LIMIT {rows}"
+        "SELECT {} FROM {from} WHERE {conditions} AND e.time_us <= (SELECT last_us FROM cut) \
+         ORDER BY e.time_us, e.id LIMIT {rows}",
+        event::columns("e.visitor")
     );
     sql.part("page", page);
     sql.part(
@@ -79,11 +53,9 @@ pub fn export(tenant: &Tenant, selection: &Selection, after: Option<&After>, row
          GROUP BY v.visitor, v.key HAVING sum(v.sign) > 0"
             .to_owned(),
     );
-    let texts = TEXTS.map(|name| format!("e.{name}, ")).concat();
     let statement = sql.finish(&format!(
-        "SELECT e.id, e.time_us, e.received_us, k.key, {texts}e.utm_content, e.bot, e.value, e.topics, \
-         e.property_keys, e.property_values, e.log_partition, e.log_offset \
-         FROM page e LEFT JOIN keys k ON k.visitor = e.visitor ORDER BY e.time_us, e.id"
+        "SELECT {} FROM page e LEFT JOIN keys k ON k.visitor = e.visitor ORDER BY e.time_us, e.id",
+        event::columns("k.key")
     ));
     ExportPage { statements: vec![statement] }
 }
@@ -96,71 +68,4 @@ fn below(sql: &mut Sql<'_>, as_of: &AsOf) -> String {
     });
     let cases: String = cases.collect();
     if cases.is_empty() { "false".to_owned() } else { format!("e.log_offset < CASE e.log_partition{cases} ELSE 0 END") }
-}
-
-impl ExportPage {
-    /// Reads one row as a message, with its place in the order.
-    pub fn event(row: Vec<Cell>) -> Result<(ExportedEvent, (Micros, EventId)), Malformed> {
-        let Cell::Wide(id) = *cell(&row, 0)? else {
-            return Err(Malformed("an event without an id".into()));
-        };
-        let id = EventId(id.to_be_bytes());
-        let time = Micros(cell(&row, 1)?.int());
-        let visitor = match cell(&row, 3)? {
-            Cell::Wide(key) => format!("{key:032x}"),
-            _ => String::new(),
-        };
-        let received_us = cell(&row, 2)?.int();
-        let mut cells = row.into_iter().skip(4);
-        let mut text = || match cells.next() {
-            Some(Cell::Text(text)) => text,
-            _ => String::new(),
-        };
-        let mut event = ExportedEvent {
-            id: id.0.to_vec().into(),
-            time_us: time.0,
-            received_us,
-            visitor,
-            user_id: text(),
-            name: text(),
-            url: text(),
-            page: text() + &text(),
-            referrer: text(),
-            source: text(),
-            channel: text(),
-            title: text(),
-            language: text(),
-            country: text(),
-            screen: text(),
-            device: text(),
-            browser: text(),
-            os: text(),
-            utm_source: text(),
-            utm_medium: text(),
-            utm_campaign: text(),
-            utm_term: text(),
-            utm_content: text(),
-            ..ExportedEvent::default()
-        };
-        let mut next = || cells.next().unwrap_or(Cell::Null);
-        event.bot = next().int() != 0;
-        event.value_micros = next().maybe_int();
-        event.topics = list(next());
-        let keys = list(next());
-        event.properties = keys.into_iter().zip(list(next())).collect();
-        event.partition = u32::from(partition(&next())?.0);
-        event.offset = u64::try_from(next().int()).map_err(|_| Malformed("an offset below 0".into()))?;
-        Ok((event, (time, id)))
-    }
-}
-
-fn list(cell: Cell) -> Vec<String> {
-    match cell {
-        Cell::List(items) => items,
-        _ => Vec::new(),
-    }
-}
-
-fn partition(cell: &Cell) -> Result<PartitionId, Malformed> {
-    u16::try_from(cell.int()).map(PartitionId).map_err(|_| Malformed(format!("{cell:?} as a partition")))
 }

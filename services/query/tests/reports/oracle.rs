@@ -107,7 +107,7 @@ async fn check(
         Question::Export(selection) => {
             let page = plan::export(tenant, selection, None, 100_000);
             let rows = warehouse.store.read(page.statements).await.unwrap().results.remove(0).rows;
-            let exported = rows.into_iter().map(|row| plan::ExportPage::event(row).unwrap().0);
+            let exported = rows.into_iter().map(|row| plan::read_event(row).unwrap().0);
             let ours: Vec<_> = exported.map(|e| (e.time_us, e.id.to_vec(), e.page, e.topics, e.value_micros)).collect();
             let expected = oracle.export(selection, zone).into_iter();
             let expected: Vec<_> =

@@ -15,6 +15,8 @@ use tonic::Request;
 
 /// The secret of a site's read key; the site's number follows.
 const READ: &str = "read-";
+/// Visitor ids are hashed under it.
+const SECRET: [u8; 32] = [7; 32];
 /// A key that collects and reads nothing.
 pub(crate) const WRITE_KEY: &str = "write";
 
@@ -74,7 +76,7 @@ impl Warehouse {
         keys.extend(self.sites.keys().map(|site| key("write", WRITE_KEY, Scope::Write, *site)));
         let sites = self.sites.values().map(|folded| folded.site.clone());
         let directory: SharedDirectory = Arc::new(ArcSwap::from_pointee(Directory::new(sites, keys)));
-        Query::new(store, Arc::new(Nothing::default()), directory)
+        Query::new(store, Arc::new(Nothing::default()), directory, SECRET)
     }
 
     /// Commits events in the order given; those that were stored before change nothing.
@@ -109,7 +111,7 @@ impl Folded {
         let version = |first_seen: Micros, sign| VisitorVersion {
             site,
             visitor,
-            key: VisitorKey::derive(&[7; 32], site, event.visitor.as_bytes()),
+            key: VisitorKey::derive(&SECRET, site, event.visitor.as_bytes()),
             first_seen,
             first_day: zone.day_of(first_seen),
             sign,
