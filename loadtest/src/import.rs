@@ -39,7 +39,7 @@ pub(crate) struct Args {
     write: bool,
 }
 
-const BASELINES: &str = "loadtest/baselines";
+pub(crate) const BASELINES: &str = "loadtest/baselines";
 const SETS: &str = "../shared/data/to_events.py";
 
 pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
@@ -80,7 +80,7 @@ async fn measure(args: &Args) -> Result<(String, Figures), Failure> {
     let server = workplace.serve().await?;
     create_site(&workplace, &server).await?;
     let begun = Instant::now();
-    let report = import(&workplace, &server, args, &file).await?;
+    let report = import(&workplace, &server, (args.connections, args.batch), &file).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let sent = Sent::read(&report)?;
     let peak = server.peak_bytes()?;
@@ -113,37 +113,44 @@ async fn measure(args: &Args) -> Result<(String, Figures), Failure> {
     Ok((name, figures))
 }
 
-async fn create_site(workplace: &Workplace, server: &Server) -> Result<(), Failure> {
+/// Makes the site that everything goes into; what the command tells of it.
+pub(crate) async fn create_site(workplace: &Workplace, server: &Server) -> Result<Value, Failure> {
     let data = workplace.data();
-    workplace.run(&["site", "create", "bench", "--server", &server.url, "--data", &data.to_string_lossy()]).await?;
-    Ok(())
+    let place = ["--json", "--server", &server.url, "--data", &data.to_string_lossy()];
+    workplace.ask(&[&["site", "create", "bench"], &place[..]].concat()).await
 }
 
-async fn import(workplace: &Workplace, server: &Server, args: &Args, file: &Path) -> Result<Value, Failure> {
+/// Imports a file on so many connections, in batches of so many events, until everything can be queried.
+pub(crate) async fn import(
+    workplace: &Workplace,
+    server: &Server,
+    (connections, batch): (u16, u32),
+    file: &Path,
+) -> Result<Value, Failure> {
     let data = workplace.data();
     let (data, file) = (data.to_string_lossy(), file.to_string_lossy());
-    let (connections, batch) = (args.connections.to_string(), args.batch.to_string());
+    let (connections, batch) = (connections.to_string(), batch.to_string());
     let flags = ["--site", "bench", "--connections", &connections, "--batch", &batch, "--wait", "--json"];
     let place = ["--server", &server.url, "--data", &data];
     workplace.ask(&[&["import"], &flags[..], &place[..], &[&file]].concat()).await
 }
 
 /// Every event of the site, bots too, whenever it happened.
-async fn count(workplace: &Workplace, server: &Server) -> Result<u64, Failure> {
+pub(crate) async fn count(workplace: &Workplace, server: &Server) -> Result<u64, Failure> {
     let range = ["--from", "1970-01-01", "--to", "2199-12-31", "--bots", "include", "--json"];
     let asked = [&["query", "traffic", "--site", "bench", "--server", &server.url], &range[..]].concat();
     number(&workplace.ask(&asked).await?, "/total/events")
 }
 
 /// What the importer said.
-struct Sent {
-    accepted: u64,
+pub(crate) struct Sent {
+    pub(crate) accepted: u64,
     refused: u64,
     seconds: f64,
 }
 
 impl Sent {
-    fn read(report: &Value) -> Result<Sent, Failure> {
+    pub(crate) fn read(report: &Value) -> Result<Sent, Failure> {
         let seconds = report.pointer("/seconds").and_then(Value::as_f64).ok_or("the report has no seconds")?;
         let sent = Sent { accepted: number(report, "/accepted")?, refused: number(report, "/refused")?, seconds };
         let lines = number(report, "/lines")?;
@@ -154,20 +161,20 @@ impl Sent {
     }
 }
 
-fn number(of: &Value, at: &str) -> Result<u64, Failure> {
+pub(crate) fn number(of: &Value, at: &str) -> Result<u64, Failure> {
     of.pointer(at).and_then(Value::as_u64).ok_or_else(|| format!("no number at {at} in {of}"))
 }
 
 /// Bytes of files, as their lengths say.
 #[derive(Debug, PartialEq)]
-struct Disk {
-    log: u64,
-    warehouse: u64,
+pub(crate) struct Disk {
+    pub(crate) log: u64,
+    pub(crate) warehouse: u64,
 }
 
 impl Disk {
     /// Of a data folder: the log is a folder of that name, the warehouse is all files whose names begin so.
-    fn read(data: &Path) -> Result<Disk, Failure> {
+    pub(crate) fn read(data: &Path) -> Result<Disk, Failure> {
         let failed = |error: std::io::Error| format!("{}: {error}", data.display());
         let mut disk = Disk { log: 0, warehouse: 0 };
         for entry in std::fs::read_dir(data).map_err(failed)? {
@@ -200,7 +207,7 @@ fn each(bytes: u64, events: u64) -> String {
 }
 
 /// `target/release/pistats` → `target/loadtest`: on the disk where the program was built, and ignored by git.
-fn beside(program: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn beside(program: &Path) -> Result<PathBuf, Failure> {
     let program = program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?;
     let target = program.parent().and_then(Path::parent).ok_or("no folder beside the program; use --work DIR")?;
     Ok(target.join("loadtest"))
@@ -264,6 +271,7 @@ mod tests {
             r#"#!/bin/sh
 case $1 in
 serve) mkdir -p "$3/log"; exec sleep 60 ;;
+site) echo '{{}}' ;;
 import) echo '{{"lines": 10, "accepted": 10, "refused": 0, "seconds": 1.5}}' ;;
 query) echo '{{"total": {{"events": {counted}}}}}' ;;
 esac

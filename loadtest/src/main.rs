@@ -4,6 +4,7 @@
 //!   generate   made-up events            program   a private server and its commands, gone afterwards
 //!   import     sent → queryable → killed → counted        figures   the table, the baselines
 //!   ingest     batches to any collector: events a second, waits, CPU
+//!   people     uniques, retention and top pages of ten million events, beside the same by SQL
 //! ```
 //!
 //! A scenario is a module with `Args` (its flags) and `async fn run(Args)`: adding one takes a `mod`, a line in [`Scenario`]
@@ -13,6 +14,7 @@ mod figures;
 mod generate;
 mod import;
 mod ingest;
+mod people;
 mod program;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +41,8 @@ enum Scenario {
     Generate(generate::Args),
     /// Imports a file into a server of its own, kills it and counts
     BenchImport(import::Args),
+    /// Imports made-up events and asks for uniques, retention and top pages, from bitmaps and by SQL
+    BenchPeople(people::Args),
     /// Sends batches to a collector and tells events a second, waits and the server's CPU time
     Ingest(ingest::Args),
 }
@@ -58,6 +62,7 @@ async fn run(scenario: Scenario) -> Result<(), Failure> {
     match scenario {
         Scenario::Generate(args) => generate::run(&args),
         Scenario::BenchImport(args) => import::run(&args).await,
+        Scenario::BenchPeople(args) => people::run(&args).await,
         Scenario::Ingest(args) => ingest::run(&args).await,
     }
 }
