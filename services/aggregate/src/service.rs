@@ -4,6 +4,7 @@ use crate::aggregator::Handle;
 use crate::epoch::Setup;
 use crate::live::LiveView;
 use crate::replay::{Progress, ReplayError};
+use crate::upkeep;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use pistats_core::ids::PARTITIONS;
@@ -98,6 +99,7 @@ impl AggregateService for Service {
             freshness_us: view.freshness_us,
             commits: view.commits,
             last_commit_us: u64::try_from(view.last_commit.as_micros()).unwrap_or(u64::MAX),
+            upkeep: Some(upkeep::behind(setup).await.map_err(|error| Status::unavailable(error.to_string()))?),
         }))
     }
 

@@ -4,13 +4,32 @@
 
 use crate::epoch::{Current, Setup};
 use pistats_core::PartitionId;
-use pistats_store::Refresh;
+use pistats_proto::aggregate::v1 as proto;
+use pistats_store::{Refresh, Statement};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Under steady load rollups are refreshed all the same this often, so that reports do not read ever more raw rows.
 const REFRESH_UNDER_LOAD: Duration = Duration::from_secs(15);
+
+/// How far upkeep is, as the warehouse has it.
+const BEHIND: &str = "SELECT (SELECT count(*) FROM (SELECT DISTINCT site, hour FROM rollup_dirty) AS h), \
+                      (SELECT count(*) FROM (SELECT DISTINCT site, day FROM sheet_dirty) AS d), \
+                      count(*), coalesce(sum(bitmaps), 0), coalesce(sum(bitmap_bytes), 0) FROM sheet";
+
+pub(crate) async fn behind(setup: &Setup) -> Result<proto::Upkeep, pistats_store::Error> {
+    let answer = setup.store.read(vec![Statement::new(BEHIND, vec![]).as_numbers()]).await?;
+    let columns = answer.results.into_iter().next().unwrap_or_default().numbers;
+    let number = |column: usize| columns.get(column).and_then(|column| column.first()).map_or(0, |n| n.unsigned_abs());
+    Ok(proto::Upkeep {
+        dirty_hours: number(0),
+        dirty_days: number(1),
+        built_days: number(2),
+        bitmaps: number(3),
+        bitmap_bytes: number(4),
+    })
+}
 
 pub(crate) async fn run(setup: Arc<Setup>, current: Current) {
     tokio::join!(refresh(&setup, &current), trim(&setup));

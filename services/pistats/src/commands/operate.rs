@@ -50,6 +50,16 @@ fn text(status: &ListPartitionsResponse) -> String {
         status.freshness_us as f64 / 1e6,
         if drops.is_empty() { "nothing".to_owned() } else { drops.join(", ") }
     );
+    if let Some(upkeep) = &status.upkeep {
+        text += &format!(
+            "\nbehind: {} hours, {} days; {} days built: {} bitmaps, {:.1} MiB",
+            table::number(upkeep.dirty_hours),
+            table::number(upkeep.dirty_days),
+            table::number(upkeep.built_days),
+            table::number(upkeep.bitmaps),
+            upkeep.bitmap_bytes as f64 / f64::from(1 << 20),
+        );
+    }
     text
 }
 
@@ -63,7 +73,12 @@ fn json(status: &ListPartitionsResponse) -> serde_json::Value {
     };
     let drops: serde_json::Map<String, serde_json::Value> =
         status.drops.iter().map(|drop| (drop.reason.clone(), drop.count.into())).collect();
+    let upkeep = status.upkeep.unwrap_or_default();
     serde_json::json!({
+        "upkeep": {
+            "dirty_hours": upkeep.dirty_hours, "dirty_days": upkeep.dirty_days, "built_days": upkeep.built_days,
+            "bitmaps": upkeep.bitmaps, "bitmap_bytes": upkeep.bitmap_bytes,
+        },
         "generation": status.generation, "commits": status.commits, "last_commit_us": status.last_commit_us,
         "freshness_us": status.freshness_us, "drops": drops,
         "partitions": status.partitions.iter().map(partition).collect::<Vec<_>>(),
