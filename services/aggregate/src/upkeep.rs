@@ -53,8 +53,8 @@ async fn refresh(setup: &Setup, current: &Current) {
             continue;
         }
         commits.mark_unchanged();
-        // Sheets wait until there is time: they cost more than rollups and are needed less.
-        let days = if is_busy { 0 } else { setup.config.refresh_days };
+        // Sheets cost more than rollups and are needed less: under load they come one at a time.
+        let days = if is_busy { 1 } else { setup.config.refresh_days };
         let work = Refresh { hours: setup.config.refresh_hours, days, calm_to: calm.to(Instant::now()) };
         match setup.store.refresh(work).await {
             Ok(refreshed) => {
