@@ -100,7 +100,8 @@ async fn measure(args: &Args) -> Result<Figures, Failure> {
     let people = asker.visitors(None).await?;
     figures.add("visitors in all", thousands(people.total.map_or(0, |total| total.visitors)));
     for question in QUESTIONS {
-        let (quick, slow) = (asker.ask(question, args.times, false).await?, asker.ask(question, args.sql_times, true).await?);
+        let (quick, slow) =
+            (asker.ask(question, args.times, false).await?, asker.ask(question, args.sql_times, true).await?);
         if quick.answer != slow.answer {
             return Err(format!("{}: bitmaps and SQL give different numbers", question.name()));
         }
@@ -248,8 +249,11 @@ impl Asker {
     }
 
     async fn visitors(&mut self, filter: Option<Filter>) -> Result<TrafficResponse, Failure> {
-        let request =
-            TrafficRequest { range: Some(self.all.clone()), filters: filter.into_iter().collect(), ..Default::default() };
+        let request = TrafficRequest {
+            range: Some(self.all.clone()),
+            filters: filter.into_iter().collect(),
+            ..Default::default()
+        };
         Ok(self.queries.traffic(request).await.map_err(|status| status.to_string())?.into_inner())
     }
 
@@ -292,7 +296,8 @@ impl Asker {
             ..Default::default()
         });
         let begun = Instant::now();
-        let mut asked = Asked { answer: self.once(question, filter.clone()).await?, first: begun.elapsed(), rest: vec![] };
+        let mut asked =
+            Asked { answer: self.once(question, filter.clone()).await?, first: begun.elapsed(), rest: vec![] };
         for _ in 1..times {
             let begun = Instant::now();
             let again = self.once(question, filter.clone()).await?;
