@@ -6,13 +6,13 @@ mod dimension;
 mod filter;
 mod metrics;
 mod people;
-mod realtime;
+pub mod realtime;
 
 pub use dimension::{Dimension, Property};
 pub use filter::{Bots, Filter, Operator};
 pub use metrics::{Metric, Metrics};
 pub use people::{Cohort, Funnel, FunnelAnswer, FunnelStep, Period, Retention, RetentionMode, WeekStart, WholePeriod};
-pub use realtime::{Realtime, Trend};
+pub use realtime::{LivePart, Realtime, TopicSum, Trend, UsualHours};
 
 use crate::time::{Interval, Range};
 use crate::{Day, Generation, Micros, Offset};

@@ -4,7 +4,7 @@ mod bucket;
 mod zone;
 
 pub use bucket::{Bucket, Interval, Range};
-pub use zone::{UnknownZone, Zone};
+pub use zone::{Stretch, UnknownZone, Zone};
 
 use std::fmt;
 

@@ -4,8 +4,8 @@ use crate::epoch::{Current, Running, Setup};
 use crate::live::{Clock, Live};
 use crate::notices::Notices;
 use crate::stats::Stats;
-use crate::{Config, Error, recall, upkeep};
-use pistats_core::{Micros, PartitionId, SiteId};
+use crate::{Config, Error, recall, upkeep, usual};
+use pistats_core::{Micros, PartitionId};
 use pistats_eventlog::EventLog;
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::Store;
@@ -89,11 +89,6 @@ impl Handle {
         self.setup.commits.subscribe()
     }
 
-    /// The live state of a site now.
-    pub fn live(&self, site: SiteId) -> crate::LiveView {
-        self.setup.live.view(site)
-    }
-
     /// Waits until everything that is in the log now is folded and committed.
     ///
     /// Errors: the log cannot tell its bounds, or the aggregator is stopped.
@@ -148,7 +143,11 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
                 running.stop().await;
                 match command {
                     Some(Command::Shutdown) => return,
-                    Some(Command::Reset(reply)) => waiting.push(reply),
+                    // What a replay repairs is added to the live state, so that must be what is stored.
+                    Some(Command::Reset(reply)) => {
+                        waiting.push(reply);
+                        recalls = true;
+                    }
                     None => {}
                 }
                 match epoch.failure() {
@@ -180,7 +179,9 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
 async fn start(setup: &Arc<Setup>, recalls: &mut bool) -> Result<Running, Error> {
     let checkpoints = setup.store.checkpoints().await?;
     if *recalls {
-        setup.live.restart(recall::recall(setup).await?);
+        let (recalled, as_of) = recall::recall(setup).await?;
+        setup.live.restart(recalled, &as_of);
+        usual::learn(setup, setup.live.now()).await?;
         *recalls = false;
     }
     let generation = checkpoints.first().map_or(0, |checkpoint| checkpoint.generation.0);

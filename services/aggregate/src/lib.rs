@@ -13,7 +13,7 @@
 //! | folding | `reader` `inbox` `worker` `arrival` `ids` `visitors` `enriched` `window` |
 //! | committing | `gate` `committer` `notices` |
 //! | repair | `repair` `lost` `replay` |
-//! | beside it | `observer` `live` `recall` `stats` `upkeep` `service` |
+//! | beside it | `observer` `live` `recall` `usual` `stats` `upkeep` `service` |
 //!
 //! Invariants, and where they are kept:
 //! - **Each (site, id) takes effect once** (P-2): `ids` claims it, and rows and checkpoint commit together.
@@ -47,6 +47,7 @@ mod stats;
 #[cfg(test)]
 mod testing;
 mod upkeep;
+mod usual;
 mod visitors;
 mod window;
 mod worker;
@@ -54,7 +55,7 @@ mod worker;
 pub use aggregator::{Aggregator, Handle, Parts};
 pub use config::Config;
 pub use error::Error;
-pub use live::{Clock, LiveView};
+pub use live::Clock;
 pub use observer::Observer;
 pub use replay::{Progress, ReplayError, Replaying};
 pub use service::{Refusals, Service};

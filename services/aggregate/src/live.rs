@@ -1,86 +1,76 @@
 //! What is happening right now, per site, in memory: from folded events, committed or not.
 //!
-//! Exact by event time and the server's clock: an event with a time to come waits until its time, a late one is only
-//! counted. Memory is bounded by what happens in the time looked at: visitors and pages of 5 minutes, counts of 30.
+//! ```text
+//!   live     all sites, and how far each partition is folded        site     one site: shown, waiting, received
+//!   recent   distinct visitors of 5 minutes by a value              topics   events of topics by minute; what is usual
+//!   memory   what the warehouse remembers of all this, told to a site at a start
+//! ```
 //!
-//! It is not responsible for history (the warehouse) nor for merging what several processes own (Query).
+//! Exact by event time and the server's clock: an event with a time to come waits until its time, a late one counts where
+//! it happened. Arrival order never matters. Memory is bounded, each by a number that its file names: visitors and values of
+//! 5 minutes, topics of 30, events that wait, topics with a usual level. Beyond a bound the state says that it is cut.
+//!
+//! It is not responsible for history (the warehouse) nor for merging what several processes own (`core::report::realtime`).
 
-use crate::recall::Recalled;
+mod memory;
+mod recent;
+mod site;
+mod topics;
+
+pub(crate) use memory::{Memory, Remembered};
+pub(crate) use site::{Touch, WAITING_MOST};
+pub(crate) use topics::{Counts, USUAL_MOST, Usual};
+
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use pistats_core::{Micros, SiteId, VisitorNo};
-use std::collections::BTreeMap;
+use pistats_core::report::realtime::{CURRENT_US, LivePart, MINUTES};
+use pistats_core::report::{AsOf, Bots};
+use pistats_core::{Day, Micros, Offset, PartitionId, SiteChange, SiteId};
+use site::Site;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The server's clock; tests give their own.
 pub type Clock = Arc<dyn Fn() -> Micros + Send + Sync>;
-
-/// Who was seen in this long is current.
-pub(crate) const CURRENT_US: i64 = 5 * Micros::MINUTE;
-
-/// Minutes shown, the unfinished one included.
-const MINUTES: i64 = 30;
-
-/// Seconds the rate is the mean of.
-const RATE_SECONDS: i64 = 10;
-
-/// Pages shown.
-const TOP_PAGES: usize = 10;
-
-/// Events of a site that wait for their time, at most; those beyond are not shown when it comes.
-pub(crate) const WAITING_MOST: usize = 100_000;
-
-/// How often what is over is swept out.
-const SWEEP_EVERY_US: i64 = 10 * Micros::SECOND;
-
-/// A folded event, as far as live state looks at it.
-pub(crate) struct Touch {
-    pub time: Micros,
-    pub visitor: VisitorNo,
-    pub page: Arc<str>,
-}
-
-/// The live state of a site at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LiveView {
-    pub now: Micros,
-    /// Distinct visitors with an event in the last 5 minutes.
-    pub current_visitors: u64,
-    /// Events received, mean of the last 10 whole seconds.
-    pub events_per_second: f64,
-    /// Events by minute of their time, the last 30, oldest first; the last one is unfinished.
-    pub minutes: Vec<u64>,
-    /// Pages of the last 5 minutes with their distinct visitors, most first, equal ones by page.
-    pub top_pages: Vec<(Arc<str>, u64)>,
-    /// Events folded since the process started.
-    pub events: u64,
-}
 
 /// Live state of all sites.
 pub(crate) struct Live {
     clock: Clock,
     sites: Mutex<HashMap<SiteId, Arc<Mutex<Site>>>>,
+    /// Counts changes of all sites.
+    moves: AtomicU64,
+    /// The number of the last restart among them: sites that are not there changed then.
+    restarted: AtomicU64,
+    generation: AtomicU64,
+    /// By partition. A record's is set while its site is locked: who locks the site sees both or neither.
+    folded: Vec<AtomicU64>,
 }
 
-#[derive(Default)]
-struct Site {
-    events: u64,
-    /// By second of receipt.
-    received: BTreeMap<i64, u64>,
-    /// By minute of event time.
-    minutes: BTreeMap<i64, u64>,
-    /// Latest event that is not in the future, by visitor and by (page, visitor).
-    visitors: HashMap<VisitorNo, Micros>,
-    pages: HashMap<Arc<str>, HashMap<VisitorNo, Micros>>,
-    /// Events whose time has not come.
-    waiting: BTreeMap<Micros, Vec<Touch>>,
-    waiting_count: usize,
-    swept: Micros,
+/// A folded record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FoldedRecord {
+    pub site: SiteId,
+    pub partition: PartitionId,
+    /// The first offset that is not folded now.
+    pub next: Offset,
+    pub received: Micros,
+    /// All new events, the old ones too.
+    pub events: Counts,
 }
+
+/// What the warehouse remembers, by site.
+pub(crate) type Recalled = HashMap<SiteId, Vec<Memory>>;
 
 impl Live {
     pub(crate) fn new(clock: Clock) -> Live {
-        Live { clock, sites: Mutex::default() }
+        Live {
+            clock,
+            sites: Mutex::default(),
+            moves: AtomicU64::new(0),
+            restarted: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+            folded: PartitionId::all().map(|_| AtomicU64::new(0)).collect(),
+        }
     }
 
     pub(crate) fn now(&self) -> Micros {
@@ -90,115 +80,117 @@ impl Live {
     /// Events at or before this are too old to be shown.
     pub(crate) fn since(&self) -> Micros {
         let now = self.now();
-        Micros((now.0.div_euclid(Micros::MINUTE) - MINUTES + 1) * Micros::MINUTE - 1).min(now.plus(-CURRENT_US))
+        let oldest = (site::minute(now) - MINUTES as i64 + 1) * Micros::MINUTE;
+        Micros(oldest - 1).min(now.plus(-CURRENT_US))
     }
 
-    /// Adds folded events: all of them are counted, the touches are shown.
-    pub(crate) fn fold(&self, site: SiteId, received: Micros, events: u64, touches: Vec<Touch>) {
+    fn site(&self, site: SiteId) -> Option<Arc<Mutex<Site>>> {
+        self.sites.lock().get(&site).cloned()
+    }
+
+    fn next_move(&self) -> u64 {
+        self.moves.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Adds a folded record: all its events are counted, the touches are shown.
+    pub(crate) fn fold<'a>(&self, record: FoldedRecord, touches: impl Iterator<Item = Touch<'a>>) {
+        let events = record.events.get(Bots::Include);
         if events == 0 {
-            return;
+            return self.passed(record.partition, record.next);
         }
         let now = self.now();
-        let site = self.sites.lock().entry(site).or_default().clone();
+        let site = self.sites.lock().entry(record.site).or_default().clone();
         let mut site = site.lock();
         site.events += events;
-        *site.received.entry(received.0.div_euclid(Micros::SECOND)).or_default() += events;
-        for touch in touches {
-            *site.minutes.entry(touch.time.0.div_euclid(Micros::MINUTE)).or_default() += 1;
-            site.take(touch, now);
-        }
-        if now.since(site.swept) > SWEEP_EVERY_US {
-            site.sweep(now);
-        }
+        site.receive(record.received, false, record.events.people);
+        site.receive(record.received, true, record.events.bots);
+        touches.for_each(|touch| site.take(touch, now));
+        site.tidy(now);
+        site.moved = self.next_move();
+        self.passed(record.partition, record.next);
+    }
+
+    /// A record without anything to show is folded.
+    pub(crate) fn passed(&self, partition: PartitionId, next: Offset) {
+        self.folded[partition.index()].store(next.0, Ordering::Release);
     }
 
     /// The live state of a site now.
-    pub(crate) fn view(&self, site: SiteId) -> LiveView {
+    pub(crate) fn part(&self, site: SiteId, bots: Bots) -> LivePart {
+        let found = self.site(site);
+        let mut found = found.as_ref().map(|site| site.lock());
         let now = self.now();
-        let found = self.sites.lock().get(&site).cloned();
-        match found {
-            Some(site) => site.lock().view(now),
-            None => LiveView { now, minutes: vec![0; MINUTES as usize], ..LiveView::default() },
+        let part = match &mut found {
+            Some(site) => site.part(now, bots),
+            None => Site::default().part(now, bots),
+        };
+        // Still under the site's lock.
+        let next = |partition: PartitionId| Offset(self.folded[partition.index()].load(Ordering::Acquire));
+        let next_offsets = PartitionId::all().map(|partition| (partition, next(partition))).collect();
+        LivePart { generation: self.generation.load(Ordering::Acquire), next_offsets, ..part }
+    }
+
+    /// Events of a site folded since the process started.
+    pub(crate) fn events(&self, site: SiteId) -> u64 {
+        self.site(site).map_or(0, |site| site.lock().events)
+    }
+
+    /// Grows with every change of a site but those by the clock.
+    pub(crate) fn moved(&self, site: SiteId) -> u64 {
+        let restarted = self.restarted.load(Ordering::Relaxed);
+        self.site(site).map_or(restarted, |site| site.lock().moved.max(restarted))
+    }
+
+    /// The sites that lack the usual level of an instant.
+    pub(crate) fn lacking_usual<'z>(&self, at: Micros, zone: impl Fn(SiteId) -> Option<&'z str>) -> Vec<SiteId> {
+        let sites: Vec<(SiteId, Arc<Mutex<Site>>)> =
+            self.sites.lock().iter().map(|(id, site)| (*id, site.clone())).collect();
+        let lacks = |id: SiteId, site: &Mutex<Site>| zone(id).is_some_and(|zone| site.lock().lacks_usual(at, zone));
+        sites.into_iter().filter(|(id, site)| lacks(*id, site)).map(|(id, _)| id).collect()
+    }
+
+    /// Lets every site forget what is over: nobody may look at one for long, and nothing may come.
+    pub(crate) fn tidy(&self) {
+        let sites: Vec<Arc<Mutex<Site>>> = self.sites.lock().values().cloned().collect();
+        sites.iter().for_each(|site| site.lock().tidy(self.now()));
+    }
+
+    /// A commit touched these days of a site: what was usual then may have changed.
+    pub(crate) fn touched(&self, change: &SiteChange) {
+        if let Some(site) = self.site(change.site) {
+            site.lock().touch(change.first, change.last);
         }
     }
 
-    /// Counts events of a site; grows with every change.
-    pub(crate) fn events(&self, site: SiteId) -> u64 {
-        let found = self.sites.lock().get(&site).cloned();
-        found.map_or(0, |site| site.lock().events)
+    /// Every site may have changed.
+    pub(crate) fn touched_all(&self) {
+        let sites: Vec<Arc<Mutex<Site>>> = self.sites.lock().values().cloned().collect();
+        sites.iter().for_each(|site| site.lock().touch(Day(i32::MIN), Day(i32::MAX)));
+    }
+
+    /// Takes note of what is usual on a site.
+    pub(crate) fn know_usual(&self, site: SiteId, usual: Usual) {
+        if let Some(site) = self.site(site) {
+            let mut site = site.lock();
+            site.know_usual(usual, self.now());
+            site.moved = self.next_move();
+        }
     }
 
     /// Replaces everything by what the warehouse remembers: what was folded but not committed will be folded again.
-    pub(crate) fn restart(&self, recalled: HashMap<SiteId, Recalled>) {
+    pub(crate) fn restart(&self, recalled: Recalled, as_of: &AsOf) {
         let now = self.now();
         let mut sites = self.sites.lock();
         sites.clear();
-        for (id, Recalled { minutes, touches }) in recalled {
+        for (id, memories) in recalled {
             let mut site = Site::default();
-            let minutes = minutes.into_iter().map(|(start, events)| (start.0.div_euclid(Micros::MINUTE), events));
-            site.minutes = minutes.collect();
-            touches.into_iter().for_each(|touch| site.take(touch, now));
+            memories.into_iter().for_each(|memory| site.recall(memory, now));
             sites.insert(id, Arc::new(Mutex::new(site)));
         }
-    }
-}
-
-impl Site {
-    fn take(&mut self, touch: Touch, now: Micros) {
-        if touch.time <= now {
-            self.show(touch);
-        } else if self.waiting_count < WAITING_MOST {
-            self.waiting_count += 1;
-            self.waiting.entry(touch.time).or_default().push(touch);
+        for (partition, next) in PartitionId::all().zip(&as_of.next_offsets) {
+            self.passed(partition, *next);
         }
-    }
-
-    fn show(&mut self, touch: Touch) {
-        let Touch { time, visitor, page } = touch;
-        let latest = self.visitors.entry(visitor).or_insert(time);
-        *latest = time.max(*latest);
-        let latest = self.pages.entry(page).or_default().entry(visitor).or_insert(time);
-        *latest = time.max(*latest);
-    }
-
-    fn sweep(&mut self, now: Micros) {
-        self.swept = now;
-        while let Some(first) = self.waiting.first_entry()
-            && *first.key() <= now
-        {
-            for touch in first.remove() {
-                self.waiting_count -= 1;
-                self.show(touch);
-            }
-        }
-        let since = now.plus(-CURRENT_US);
-        self.visitors.retain(|_, latest| *latest > since);
-        self.pages.retain(|_, visitors| {
-            visitors.retain(|_, latest| *latest > since);
-            !visitors.is_empty()
-        });
-        self.minutes = self.minutes.split_off(&(now.0.div_euclid(Micros::MINUTE) - MINUTES + 1));
-        self.received = self.received.split_off(&(now.0.div_euclid(Micros::SECOND) - RATE_SECONDS));
-    }
-
-    fn view(&mut self, now: Micros) -> LiveView {
-        self.sweep(now);
-        let minute = now.0.div_euclid(Micros::MINUTE);
-        let second = now.0.div_euclid(Micros::SECOND);
-        let received: u64 = self.received.range(second - RATE_SECONDS..second).map(|(_, events)| events).sum();
-        let mut pages: Vec<(Arc<str>, u64)> =
-            self.pages.iter().map(|(page, visitors)| (page.clone(), visitors.len() as u64)).collect();
-        pages.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        pages.truncate(TOP_PAGES);
-        LiveView {
-            now,
-            current_visitors: self.visitors.len() as u64,
-            events_per_second: received as f64 / RATE_SECONDS as f64,
-            minutes: (minute - MINUTES + 1..=minute)
-                .map(|minute| self.minutes.get(&minute).copied().unwrap_or(0))
-                .collect(),
-            top_pages: pages,
-            events: self.events,
-        }
+        self.generation.store(as_of.generation.0, Ordering::Release);
+        self.restarted.store(self.next_move(), Ordering::Relaxed);
     }
 }

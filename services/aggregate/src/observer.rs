@@ -2,6 +2,7 @@
 
 use crate::aggregator::Handle;
 use crate::epoch::Setup;
+use pistats_core::report::{Bots, LivePart, Realtime};
 use pistats_core::{Changes, SiteId};
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -27,8 +28,18 @@ impl Observer {
         self.setup.notices.subscribe()
     }
 
-    /// Grows with every fold of a site.
+    /// Grows with every fold of a site, and when its state is read anew.
     pub fn moved(&self, site: SiteId) -> u64 {
-        self.setup.live.events(site)
+        self.setup.live.moved(site)
+    }
+
+    /// What the partitions folded here know of a site now.
+    pub fn part(&self, site: SiteId, bots: Bots) -> LivePart {
+        self.setup.live.part(site, bots)
+    }
+
+    /// The live state of a site now, with lists of at most `limit` rows.
+    pub fn realtime(&self, site: SiteId, bots: Bots, limit: usize) -> Realtime {
+        self.part(site, bots).finish(limit)
     }
 }

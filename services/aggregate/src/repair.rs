@@ -13,9 +13,10 @@ use crate::arrival::{self, Arrived};
 use crate::enriched::{self, Origin};
 use crate::ids::Pins;
 use crate::inbox::{RepairBatch, Repaired};
+use crate::live::{Counts, FoldedRecord};
 use crate::lost::Lost;
 use crate::visitors::Run;
-use crate::worker::{Halt, Worker, events};
+use crate::worker::{Halt, Shown, Worker, events};
 use hashbrown::{HashMap, HashSet};
 use pistats_core::{Micros, Session, SiteId, VisitorKey, VisitorNo, Zone, session};
 use pistats_eventlog::Record;
@@ -23,13 +24,15 @@ use pistats_store::{EventColumns, KnownVisitor, SessionVersion, Sign, VisitorHis
 
 /// What a repaired batch commits.
 #[derive(Default)]
-struct Mended {
+struct Mended<'b, 'a> {
     events: EventColumns,
     sessions: Vec<SessionVersion>,
     visitors: Vec<VisitorVersion>,
+    /// What of it the live state shows: site and receipt, and the event.
+    shown: Vec<(SiteId, Micros, Shown<'b, 'a>)>,
 }
 
-impl Mended {
+impl Mended<'_, '_> {
     fn is_empty(&self) -> bool {
         self.events.is_empty() && self.sessions.is_empty() && self.visitors.is_empty()
     }
@@ -64,7 +67,9 @@ impl Worker {
         };
 
         if moves_checkpoint || !mended.is_empty() {
+            let shown = std::mem::take(&mut mended.shown);
             self.commit_repair(&records, moves_checkpoint, result.repaired, mended, &pins)?;
+            self.show(&shown);
         }
         for (_, arrival) in events(&batch) {
             self.visitors.forget(arrival.key);
@@ -80,7 +85,7 @@ impl Worker {
         records: &[Record],
         moves_checkpoint: bool,
         repaired: u64,
-        mended: Mended,
+        mended: Mended<'_, '_>,
         pins: &Pins,
     ) -> Result<(), Halt> {
         let epoch = self.epoch.clone();
@@ -100,15 +105,28 @@ impl Worker {
         Ok(())
     }
 
-    fn repair_site(
+    /// Adds repaired events to the live state: all of the partition before `position` is folded, then as now.
+    fn show(&self, shown: &[(SiteId, Micros, Shown<'_, '_>)]) {
+        let live = &self.epoch.setup.live;
+        for (site, received, shown) in shown {
+            let mut events = Counts::default();
+            events.add(shown.enriched.bot, 1);
+            let (site, received, partition, next) = (*site, *received, self.partition, self.position);
+            live.fold(FoldedRecord { site, partition, next, received, events }, std::iter::once(shown.touch()));
+        }
+        live.passed(self.partition, self.position);
+    }
+
+    fn repair_site<'b, 'a>(
         &mut self,
         site: SiteId,
         zone: &Zone,
-        batch: &[Arrived<'_>],
+        batch: &'b [Arrived<'a>],
         lost: &Lost,
-        mended: &mut Mended,
+        mended: &mut Mended<'b, 'a>,
     ) -> Result<(), Halt> {
         let numbers = self.numbers(site, batch, lost)?;
+        let live_since = self.epoch.setup.live.since();
         let mut missing: HashMap<VisitorNo, Vec<Run>> = HashMap::new();
         for arrived in batch.iter().filter(|arrived| arrived.site.as_ref().is_some_and(|(of, _)| *of == site)) {
             let (partition, offset, received) = (self.partition, arrived.offset, arrived.received);
@@ -118,6 +136,9 @@ impl Worker {
                 let enriched = self.rows.enrich(arrival);
                 missing.entry(*visitor).or_default().push(enriched::run(arrival, &enriched));
                 enriched::push(&mut mended.events, origin, *visitor, arrival, &enriched);
+                if arrival.time > live_since {
+                    mended.shown.push((site, received, Shown { visitor: *visitor, arrival, enriched }));
+                }
             }
         }
         let mut asked: Vec<(VisitorNo, VisitorKey)> = numbers.into_iter().map(|(key, no)| (no, key)).collect();
@@ -160,7 +181,14 @@ impl Worker {
 }
 
 /// Adds the difference between what a visitor's events say and what its rows say.
-fn mend(site: SiteId, zone: &Zone, key: VisitorKey, history: VisitorHistory, missing: Vec<Run>, mended: &mut Mended) {
+fn mend(
+    site: SiteId,
+    zone: &Zone,
+    key: VisitorKey,
+    history: VisitorHistory,
+    missing: Vec<Run>,
+    mended: &mut Mended<'_, '_>,
+) {
     let VisitorHistory { visitor, events, sessions: mut stored, known } = history;
     let mut runs: Vec<Run> = events
         .into_iter()

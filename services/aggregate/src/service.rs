@@ -2,7 +2,6 @@
 
 use crate::aggregator::Handle;
 use crate::epoch::Setup;
-use crate::live::LiveView;
 use crate::replay::{Progress, ReplayError};
 use crate::upkeep;
 use futures::StreamExt;
@@ -12,6 +11,7 @@ use pistats_core::{Micros, Offset, PartitionId, Scope, SiteId};
 use pistats_eventlog::Position;
 use pistats_proto::aggregate::v1 as proto;
 use pistats_proto::aggregate::v1::aggregate_service_server::{AggregateService, AggregateServiceServer};
+use pistats_proto::convert::live as convert;
 use pistats_proto::log::v1 as log_proto;
 use pistats_rpc::auth::Principal;
 use std::collections::BTreeMap;
@@ -22,10 +22,6 @@ use tonic::{Request, Response, Status};
 
 /// Counts of refusals by reason, from the collector of this process.
 pub type Refusals = Arc<dyn Fn() -> Vec<(String, u64)> + Send + Sync>;
-
-/// Live answers a second when the caller names no number, and at most.
-const PER_SECOND_DEFAULT: u32 = 4;
-const PER_SECOND_MOST: u32 = 10;
 
 /// A live answer is sent at least this often, for the clock moves on without events.
 const LIVE_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
@@ -122,17 +118,11 @@ impl AggregateService for Service {
         request: Request<proto::WatchLiveRequest>,
     ) -> Result<Response<Self::WatchLiveStream>, Status> {
         let site = self.principal(&request)?.site_with(&[Scope::Read])?;
-        let per_second = match request.into_inner().per_second {
-            0 => PER_SECOND_DEFAULT,
-            asked @ 1..=PER_SECOND_MOST => asked,
-            asked => {
-                let message = format!("per_second: {asked} is more than {PER_SECOND_MOST}; ask for less");
-                return Err(Status::invalid_argument(message));
-            }
-        };
+        let asked =
+            convert::watch_live(request.get_ref()).map_err(|error| Status::invalid_argument(error.to_string()))?;
         // Room for one answer: a slow reader gets the newest state, late, and never a queue of old ones.
         let (answers, receiver) = tokio::sync::mpsc::channel(1);
-        tokio::spawn(watch(self.handle.setup.clone(), site, Duration::from_secs(1) / per_second, answers));
+        tokio::spawn(watch(self.handle.setup.clone(), site, asked, answers));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
@@ -140,39 +130,27 @@ impl AggregateService for Service {
 async fn watch(
     setup: Arc<Setup>,
     site: SiteId,
-    every: Duration,
+    asked: convert::WatchLive,
     answers: tokio::sync::mpsc::Sender<Result<proto::WatchLiveResponse, Status>>,
 ) {
+    let every = Duration::from_secs(1) / asked.per_second;
     let mut sent_at = None::<tokio::time::Instant>;
-    let mut sent_events = 0;
+    let mut sent_move = 0;
     loop {
-        let events = setup.live.events(site);
+        let moved = setup.live.moved(site);
         let is_due = sent_at.is_none_or(|at| at.elapsed() >= LIVE_AT_LEAST_EVERY);
-        if is_due || events != sent_events {
+        if is_due || moved != sent_move {
             let Ok(room) = answers.reserve().await else { return };
             sent_at = Some(tokio::time::Instant::now());
-            sent_events = events;
-            room.send(Ok(live_response(setup.live.view(site))));
+            sent_move = moved;
+            let mut part = setup.live.part(site, asked.bots);
+            part.cut(asked.rows);
+            room.send(Ok(convert::live_answer(part, setup.live.events(site))));
         }
         tokio::select! {
             () = tokio::time::sleep(every) => {}
             () = answers.closed() => return,
         }
-    }
-}
-
-fn live_response(view: LiveView) -> proto::WatchLiveResponse {
-    proto::WatchLiveResponse {
-        now_us: view.now.0,
-        current_visitors: view.current_visitors,
-        events_per_second: view.events_per_second,
-        minutes: view.minutes,
-        top_pages: view
-            .top_pages
-            .into_iter()
-            .map(|(page, visitors)| proto::LivePage { page: page.to_string(), visitors })
-            .collect(),
-        events: view.events,
     }
 }
 

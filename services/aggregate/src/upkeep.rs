@@ -1,8 +1,10 @@
-//! What is done beside folding: rollups and day sheets are brought up to date, and the log is told what it may forget.
+//! What is done beside folding: rollups and day sheets are brought up to date, the log is told what it may forget, and what
+//! is usual is read (`usual`).
 //!
-//! Both are never urgent: reports read raw rows where rollups and sheets are behind, and the log only grows.
+//! The first two are never urgent: reports read raw rows where rollups and sheets are behind, and the log only grows.
 
 use crate::epoch::{Current, Setup};
+use crate::usual;
 use pistats_core::PartitionId;
 use pistats_proto::aggregate::v1 as proto;
 use pistats_store::{Refresh, Statement};
@@ -32,7 +34,7 @@ pub(crate) async fn behind(setup: &Setup) -> Result<proto::Upkeep, pistats_store
 }
 
 pub(crate) async fn run(setup: Arc<Setup>, current: Current) {
-    tokio::join!(refresh(&setup, &current), trim(&setup));
+    tokio::join!(refresh(&setup, &current), trim(&setup), usual::keep(&setup));
 }
 
 async fn refresh(setup: &Setup, current: &Current) {

@@ -14,9 +14,10 @@ use crate::epoch::Epoch;
 use crate::gate::Stopped;
 use crate::ids::Pins;
 use crate::inbox::Work;
-use crate::live::Touch;
+use crate::live::{Counts, FoldedRecord, Touch};
 use crate::visitors::{AlreadyHashed, Visitor, Visitors};
 use hashbrown::{HashMap, HashSet};
+use pistats_core::enrich::Enriched;
 use pistats_core::{Offset, PartitionId, SiteId, VisitorKey, VisitorNo, ids};
 use pistats_eventlog::Record;
 use pistats_store::{Error, Lookup, SessionsOf};
@@ -192,26 +193,32 @@ impl Worker {
         window.rejected.extend(rejected);
         window.counts.add(counts);
         window.received = window.received.max(Some(received));
-        let Some((site, zone)) = site else { return Ok(()) };
+        let Some((site, zone)) = site else {
+            epoch.setup.live.passed(self.partition, offset.next());
+            return Ok(());
+        };
         if !events.is_empty() {
             window.pins.add(pins);
             window.use_zone(site, &zone);
         }
         let origin = Origin { partition: self.partition, offset, received, site, zone: &zone };
         let live_since = epoch.setup.live.since();
-        let mut touches: Vec<Touch> = Vec::new();
+        let mut counted = Counts::default();
+        let mut shown: Vec<Shown<'_, '_>> = Vec::new();
         for arrival in &events {
             let Some(visitor) = self.visitors.get(arrival.key, committed) else { continue };
             let enriched = self.rows.enrich(arrival);
             let run = enriched::run(arrival, &enriched);
-            if arrival.time > live_since {
-                touches.push(Touch { time: arrival.time, visitor: visitor.no, page: run.entry_page.clone() });
-            }
+            counted.add(enriched.bot, 1);
             enriched::push(&mut window.events, origin, visitor.no, arrival, &enriched);
             visitor.fold(arrival.key, run, &mut window);
+            if arrival.time > live_since {
+                shown.push(Shown { visitor: visitor.no, arrival, enriched });
+            }
         }
         drop(window);
-        epoch.setup.live.fold(site, received, events.len() as u64, touches);
+        let record = FoldedRecord { site, partition: self.partition, next: offset.next(), received, events: counted };
+        epoch.setup.live.fold(record, shown.iter().map(Shown::touch));
         Ok(())
     }
 
@@ -232,6 +239,28 @@ impl Worker {
             self.new_sites.insert(site);
         }
         Ok(next)
+    }
+}
+
+/// A folded event that the live state shows.
+pub(crate) struct Shown<'b, 'a> {
+    pub visitor: VisitorNo,
+    pub arrival: &'b Arrival<'a>,
+    pub enriched: Enriched,
+}
+
+impl Shown<'_, '_> {
+    pub(crate) fn touch(&self) -> Touch<'_> {
+        let Shown { visitor, arrival, enriched } = self;
+        Touch {
+            time: arrival.time,
+            visitor: *visitor,
+            bot: enriched.bot,
+            page: &enriched.page,
+            source: &enriched.source,
+            country: enriched.country,
+            topics: &arrival.event.topics,
+        }
     }
 }
 

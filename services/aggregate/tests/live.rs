@@ -1,213 +1,252 @@
-//! The live state equals a naive count under a fixed clock, and the service answers whom it should.
+//! The live state equals the oracle at every moment of the clock, in any order of arrival, in each mode, after a restart.
 
 mod common;
 
-use arc_swap::ArcSwap;
 use common::{SITE, World, caught_up, config};
-use futures::StreamExt;
-use pistats_aggregate::{LiveView, Service};
-use pistats_core::directory::{Key, KeyHash};
-use pistats_core::{Directory, EventId, Micros, PartitionId, Scope, Site, SiteId, Zone};
-use pistats_eventlog::EventLog;
-use pistats_proto::aggregate::v1 as proto;
-use pistats_proto::aggregate::v1::aggregate_service_server::AggregateService;
-use pistats_proto::record::v1::{LoggedEvent, RejectedEvent};
-use pistats_store::{Registry, RejectedQuery};
-use pistats_testkit::histories::{History, Sent};
+use pistats_aggregate::{Clock, Handle};
+use pistats_core::report::{Bots, LivePart, Realtime};
+use pistats_core::{EventId, Micros, SiteId, Zone};
+use pistats_testkit::histories::{History, Sent, moments, zones};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use tonic::{Code, Request};
+use std::time::{Duration, Instant};
 
-/// 2024-06-01T12:00:30Z.
-const NOW: Micros = Micros(1_717_243_230_000_000);
+const MODES: [Bots; 3] = [Bots::Exclude, Bots::Include, Bots::Only];
 
-/// Events around now: old ones, of the last half hour, and some still to come.
-fn around_now(seed: u64, count: usize) -> Vec<Sent> {
+/// Rows of the lists: fewer than there are pages.
+const LIMIT: usize = 7;
+
+/// A clock that stands until it is set.
+struct Hands(Arc<AtomicI64>);
+
+impl Hands {
+    fn at(now: Micros) -> Hands {
+        Hands(Arc::new(AtomicI64::new(now.0)))
+    }
+
+    fn set(&self, now: Micros) {
+        self.0.store(now.0, Ordering::SeqCst);
+    }
+
+    fn clock(&self) -> Clock {
+        let hands = self.0.clone();
+        Arc::new(move || Micros(hands.load(Ordering::SeqCst)))
+    }
+}
+
+/// Events around now: of the last minutes, of the last half hour and before, in the same hour of the days before, and
+/// some still to come.
+fn around(now: Micros, zone: &Zone, seed: u64, count: usize) -> History {
     let mut rng = StdRng::seed_from_u64(seed);
-    let shape = History::random(seed, &Zone::utc(), count, 40).sent;
-    let mut sent: Vec<Sent> = shape.into_iter().take(count).collect();
-    for (number, event) in sent.iter_mut().enumerate() {
-        let spread = if rng.random_bool(0.5) { 6 * Micros::MINUTE } else { 40 * Micros::MINUTE };
-        event.time = NOW.plus(rng.random_range(-spread..3 * Micros::MINUTE));
-        event.id = EventId::from_parts(NOW.0 as u64 / 1_000, number as u128);
+    let mut history = History::random(seed, zone, count, 40);
+    history.sent.truncate(count);
+    for (number, event) in history.sent.iter_mut().enumerate() {
+        let since = match rng.random_range(0..4) {
+            0 => rng.random_range(-3 * Micros::MINUTE..6 * Micros::MINUTE),
+            1 => rng.random_range(0..40 * Micros::MINUTE),
+            _ => rng.random_range(1..9) * Micros::DAY + rng.random_range(-90..90) * Micros::MINUTE,
+        };
+        event.time = now.plus(-since);
+        event.id = EventId::from_parts(now.0 as u64 / 1_000, number as u128);
         event.url = format!("https://shop.example/{}", rng.random_range(0..15));
+        if number % 5 == 0 {
+            // Once is enough to be talked about.
+            event.topics.push("tea".into());
+            event.topics.push("tea".into());
+        }
     }
     // The edges: exactly five minutes ago is over, a microsecond later is not; now is, the next microsecond is not yet.
-    let edges = [NOW.plus(-5 * Micros::MINUTE), NOW.plus(-5 * Micros::MINUTE + 1), NOW, NOW.plus(1)];
-    for (number, (event, time)) in sent.iter_mut().zip(edges).enumerate() {
+    let edges = [now.plus(-5 * Micros::MINUTE), now.plus(-5 * Micros::MINUTE + 1), now, now.plus(1)];
+    for (number, (event, time)) in history.sent.iter_mut().zip(edges).enumerate() {
         event.time = time;
         event.visitor_id = format!("edge-{number}");
     }
-    sent
+    history
 }
 
-fn naive(sent: &[Sent], now: Micros) -> LiveView {
-    let current = |event: &&Sent| now.plus(-5 * Micros::MINUTE) < event.time && event.time <= now;
-    let mut pages: BTreeMap<String, HashSet<&str>> = BTreeMap::new();
-    for event in sent.iter().filter(current) {
-        let page = event.url.strip_prefix("https://").expect("a url").to_owned();
-        pages.entry(page).or_default().insert(&event.visitor_id);
+/// Compares all modes; what is usual is read beside folding, so it may take a moment.
+async fn assert_live(handle: &Handle, history: &History, now: Micros, what: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for bots in MODES {
+        let expected = history.oracle().realtime(bots, LIMIT, now, &history.zone);
+        loop {
+            let found = handle.observer().realtime(SITE, bots, LIMIT);
+            assert!(!found.is_cut && found.received == 0, "{what}");
+            let found = plain(found);
+            if found == expected {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{what}, {bots:?}\nfound    {found:?}\nexpected {expected:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
-    let mut top: Vec<(Arc<str>, u64)> =
-        pages.into_iter().map(|(page, visitors)| (page.into(), visitors.len() as u64)).collect();
-    top.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-    top.truncate(10);
-    let minute = now.0.div_euclid(Micros::MINUTE);
-    LiveView {
-        now,
-        current_visitors: sent.iter().filter(current).map(|event| &event.visitor_id).collect::<HashSet<_>>().len()
-            as u64,
-        // The test's records carry a receipt long ago.
-        events_per_second: 0.0,
-        minutes: (minute - 29..=minute)
-            .map(|minute| sent.iter().filter(|event| event.time.0.div_euclid(Micros::MINUTE) == minute).count() as u64)
-            .collect(),
-        top_pages: top,
-        events: sent.len() as u64,
+}
+
+/// In the oracle's type.
+fn plain(state: Realtime) -> pistats_testkit::oracle::Realtime {
+    let rows = |rows: Vec<(Arc<str>, u64)>| rows.into_iter().map(|(value, count)| (value.to_string(), count)).collect();
+    let trend = |trend: pistats_core::report::Trend| pistats_testkit::oracle::Trend {
+        topic: trend.topic.to_string(),
+        score: trend.score,
+        rate: trend.rate,
+        usual: trend.usual,
+    };
+    pistats_testkit::oracle::Realtime {
+        current_visitors: state.current_visitors,
+        minutes: state.minutes,
+        top_pages: rows(state.top_pages),
+        top_sources: rows(state.top_sources),
+        top_countries: rows(state.top_countries),
+        trending: state.trending.into_iter().map(trend).collect(),
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn live_state_equals_a_naive_count_while_the_clock_goes_on() {
-    let sent = around_now(31, 500);
-    let world = World::new(&Zone::utc());
-    let clock = Arc::new(AtomicI64::new(NOW.0));
-    let own = clock.clone();
-    let handle = world.start_at(config(100), Arc::new(move || Micros(own.load(Ordering::SeqCst))));
-    world.append(&sent, 5).await;
-    // Resent events are shown once.
-    world.append(&sent[..100], 5).await;
-    caught_up(&handle).await;
-    for later in [0, 1, 59, 61, 120, 240, 301, 2_000] {
-        let now = NOW.plus(later * Micros::SECOND);
-        clock.store(now.0, Ordering::SeqCst);
-        assert_eq!(handle.live(SITE), naive(&sent, now), "{later} s later");
+async fn live_state_equals_the_oracle_while_the_clock_goes_on() {
+    for (number, zone) in zones().into_iter().enumerate() {
+        // Two days after the zone's clocks or days did something special.
+        let now = moments(&zone)[0].plus(2 * Micros::DAY + 25 * Micros::MINUTE);
+        let history = around(now, &zone, 31 + number as u64, 600);
+        let world = World::new(&zone);
+        let hands = Hands::at(now);
+        let handle = world.start_at(config(100), hands.clock());
+        world.append(&history.sent, 5).await;
+        // Resent events are shown once.
+        world.append(&history.sent[..100], 5).await;
+        caught_up(&handle).await;
+        for later in [0, 1, 59, 61, 240, 301, 2_000, 2_400] {
+            let now = now.plus(later * Micros::SECOND);
+            hands.set(now);
+            assert_live(&handle, &history, now, &format!("{}, {later} s later", zone.name())).await;
+        }
+        let nobody = handle.observer().part(SiteId(9), Bots::Include);
+        assert_eq!((nobody.current_visitors, nobody.pages, nobody.minutes), (0, Vec::new(), vec![0; 30]));
+        handle.shutdown().await;
+
+        // Another process knows it all again.
+        hands.set(now);
+        let handle = world.start_at(config(100), hands.clock());
+        caught_up(&handle).await;
+        for later in [0, 61, 240, 2_400] {
+            let now = now.plus(later * Micros::SECOND);
+            hands.set(now);
+            assert_live(&handle, &history, now, &format!("{}, started again, {later} s later", zone.name())).await;
+        }
+        handle.shutdown().await;
     }
-    assert_eq!(handle.live(SiteId(9)).events, 0);
+}
+
+/// All that a part tells, in an order of its own.
+fn sorted(mut part: LivePart) -> LivePart {
+    part.cut(usize::MAX);
+    part.next_offsets.clear();
+    part
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn order_of_arrival_and_size_of_records_never_matter() {
+    let zone = Zone::utc();
+    let now = Micros(1_717_243_230_000_000);
+    let history = around(now, &zone, 77, 400);
+    let mut states: Vec<Vec<LivePart>> = Vec::new();
+    for seed in 0..5 {
+        let world = World::new(&zone);
+        let hands = Hands::at(now);
+        let handle = world.start_at(config(50), hands.clock());
+        world.append(&history.shuffle(seed).sent, 1 + seed as usize * 7).await;
+        caught_up(&handle).await;
+        let mut parts = Vec::new();
+        for later in [0, 100] {
+            let now = now.plus(later * Micros::SECOND);
+            hands.set(now);
+            assert_live(&handle, &history, now, &format!("shuffled by {seed}, {later} s later")).await;
+            parts.extend(MODES.map(|bots| sorted(handle.observer().part(SITE, bots))));
+        }
+        states.push(parts);
+        handle.shutdown().await;
+    }
+    assert!(states.iter().all(|parts| *parts == states[0]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_state_tells_how_far_the_log_is_folded_and_that_it_moved() {
+    let zone = Zone::utc();
+    let now = Micros(1_717_243_230_000_000);
+    let history = around(now, &zone, 5, 60);
+    let world = World::new(&zone);
+    let hands = Hands::at(now);
+    let handle = world.start_at(config(100), hands.clock());
+    caught_up(&handle).await;
+    let observer = handle.observer();
+    let before = observer.moved(SITE);
+    world.append(&history.sent, 4).await;
+    caught_up(&handle).await;
+    assert!(observer.moved(SITE) > before);
+    let as_of = observer.realtime(SITE, Bots::Exclude, 1).as_of;
+    let stored = pistats_store::Store::read(world.duck.as_ref(), Vec::new()).await.expect("read").as_of;
+    assert_eq!(as_of, stored);
+    assert!(as_of.next_offsets.iter().map(|next| next.0).sum::<u64>() > 0);
+    // What was folded already moves the offsets and nothing else.
+    let (moved, part) = (observer.moved(SITE), sorted(observer.part(SITE, Bots::Include)));
+    world.append(&history.sent, 4).await;
+    caught_up(&handle).await;
+    assert_eq!((observer.moved(SITE), sorted(observer.part(SITE, Bots::Include))), (moved, part));
+    assert_ne!(observer.realtime(SITE, Bots::Exclude, 1).as_of, as_of);
     handle.shutdown().await;
-
-    // Another process knows it all again, but for what only this one counted.
-    clock.store(NOW.0, Ordering::SeqCst);
-    let own = clock.clone();
-    let handle = world.start_at(config(100), Arc::new(move || Micros(own.load(Ordering::SeqCst))));
-    caught_up(&handle).await;
-    for later in [0, 61, 240, 2_000] {
-        let now = NOW.plus(later * Micros::SECOND);
-        clock.store(now.0, Ordering::SeqCst);
-        assert_eq!(handle.live(SITE), LiveView { events: 0, ..naive(&sent, now) }, "started again, {later} s later");
-    }
-    handle.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_folded_is_counted_and_kept_and_stops_nothing() {
-    let good = around_now(32, 20);
-    let world = World::new(&Zone::utc());
-    let handle = world.start(config(100));
-    let event = common::logged(&good[0]);
-    let broken = LoggedEvent { visitor_id: String::new(), id: vec![1; 16].into(), ..event.clone() };
-    let refused =
-        RejectedEvent { id: vec![7; 16].into(), reason: 7, field: "visitor_id".into(), ..RejectedEvent::default() };
-    let mut rubbish = common::record(SITE, PartitionId(0), vec![event.clone()], Vec::new());
-    rubbish.payload = bytes::Bytes::from_static(&[0xff; 40]);
-    world
-        .log
-        .append(vec![
-            rubbish,
-            common::record(SITE, PartitionId(0), vec![broken], vec![refused]),
-            common::record(SiteId(77), PartitionId(0), vec![event.clone(), event], Vec::new()),
-        ])
-        .await
-        .expect("appended");
-    world.append(&good, 3).await;
-    world.append(&good[..5], 1).await;
-    caught_up(&handle).await;
-    let handle = Arc::new(handle);
-    let service = Service::new(handle.clone(), Some(Arc::new(|| vec![("too_many".into(), 4)])));
-    grant(&world);
-    let answer = service.list_partitions(request((), "instance").map(|()| proto::ListPartitionsRequest {})).await;
-    let answer = answer.expect("answered").into_inner();
-    let drops: BTreeMap<&str, u64> = answer.drops.iter().map(|drop| (drop.reason.as_str(), drop.count)).collect();
-    assert_eq!(drops, BTreeMap::from([("duplicate", 5), ("undecodable", 2), ("unknown_site", 2), ("too_many", 4)]));
-    assert_eq!(answer.partitions.iter().map(|partition| partition.events).sum::<u64>(), 20);
-    assert!(
-        answer.partitions.iter().all(|partition| partition.lag == 0 && partition.checkpoint == partition.next_offset)
-    );
-    assert_eq!(world.number("SELECT count(*) FROM event").await, 20);
-
-    // Both refusals are kept, once, also after the log was folded again.
-    let query = || RejectedQuery { site: SITE, reason: None, ids: Vec::new(), limit: 10 };
-    assert_eq!(world.duck.rejected(query()).await.expect("listed").len(), 2);
-    let all = proto::ReplayRequest {
-        position: Some(pistats_proto::log::v1::Position {
-            position: Some(pistats_proto::log::v1::position::Position::First(true)),
-        }),
-        partitions: Vec::new(),
+async fn a_planted_burst_ranks_first_within_a_minute() {
+    let zone = Zone::named("Europe/Berlin").expect("Berlin");
+    let now = Micros(1_717_243_230_000_000);
+    // A week in which tea is talked about 20 times a minute, and today as ever.
+    let mut steady: Vec<Sent> = Vec::new();
+    let shape = History::random(3, &zone, 1, 1).sent.remove(0);
+    let mut event = |time: Micros, topic: &str| {
+        let number = steady.len() as u128;
+        let id = EventId::from_parts(time.0 as u64 / 1_000, number);
+        let visitor_id = format!("visitor-{}", number % 50);
+        let user_agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0".into();
+        steady.push(Sent { id, time, visitor_id, topics: vec![topic.into()], user_agent, ..shape.clone() });
     };
-    let mut replay = service.replay(request(all, "instance")).await.expect("started").into_inner();
-    let mut last = None;
-    while let Some(at) = replay.next().await {
-        last = Some(at.expect("no failure"));
+    for day in 1..8 {
+        for second in (0..Micros::HOUR / Micros::SECOND).step_by(3) {
+            event(Micros(now.0 - now.0 % Micros::HOUR).plus(second * Micros::SECOND - day * Micros::DAY), "tea");
+        }
     }
-    let last = last.expect("progress");
-    assert_eq!((last.done, last.repaired, last.records), (true, 0, last.records_total));
-    assert_eq!(world.duck.rejected(query()).await.expect("listed").len(), 2);
-    let counts = world.duck.rejected_counts(SITE).await.expect("counted");
-    assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_call_asks_for_its_key() {
-    let world = World::new(&Zone::utc());
-    grant(&world);
-    let service = Service::new(Arc::new(world.start(config(100))), None);
-    let list = |key: &str| service.list_partitions(request(proto::ListPartitionsRequest {}, key));
-    assert_eq!(list("nobody").await.expect_err("refused").code(), Code::Unauthenticated);
-    assert_eq!(list("read").await.expect_err("refused").code(), Code::PermissionDenied);
-    assert_eq!(list("instance").await.expect("answered").into_inner().partitions.len(), 8);
-
-    let replay = |position, key: &str| {
-        let position = Some(pistats_proto::log::v1::Position { position });
-        service.replay(request(proto::ReplayRequest { position, partitions: Vec::new() }, key))
+    for second in (0..30 * 60).step_by(3) {
+        event(now.plus(-second * Micros::SECOND), "tea");
+    }
+    let world = World::new(&zone);
+    let hands = Hands::at(now);
+    let handle = world.start_at(config(10_000), hands.clock());
+    world.append(&steady, 500).await;
+    caught_up(&handle).await;
+    let observer = handle.observer();
+    let first = || {
+        let state = observer.realtime(SITE, Bots::Exclude, 10);
+        state.trending.first().map(|trend| trend.topic.to_string())
     };
-    use pistats_proto::log::v1::position::Position::Offset;
-    let code = |result: Result<_, tonic::Status>| result.err().map(|status: tonic::Status| status.code());
-    assert_eq!(code(replay(None, "instance").await.map(drop)), Some(Code::InvalidArgument));
-    assert_eq!(code(replay(Some(Offset(5)), "instance").await.map(drop)), Some(Code::OutOfRange));
-    assert_eq!(code(replay(Some(Offset(0)), "read").await.map(drop)), Some(Code::PermissionDenied));
+    while observer.part(SITE, Bots::Exclude).topics.iter().all(|topic| topic.usual < 7 * 1_200) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_ne!(first().as_deref(), Some("coffee"));
 
-    let watch = |per_second, key: &str| service.watch_live(request(proto::WatchLiveRequest { per_second }, key));
-    assert_eq!(code(watch(11, "read").await.map(drop)), Some(Code::InvalidArgument));
-    assert_eq!(code(watch(1, "instance").await.map(drop)), Some(Code::PermissionDenied));
-    let mut live = watch(10, "read").await.expect("watching").into_inner();
-    let first = live.next().await.expect("an answer").expect("no failure");
-    assert_eq!((first.events, first.minutes.len()), (0, 30));
-    world.append(&around_now(33, 10), 1).await;
-    while live.next().await.expect("an answer").expect("no failure").events < 10 {}
-}
-
-fn request<T>(message: T, key: &str) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("authorization", format!("Bearer {key}").parse().expect("ascii"));
-    request
-}
-
-/// Keys named like their scopes.
-fn grant(world: &World) {
-    let key = |scope: Scope, site| Key {
-        id: scope.name().into(),
-        hash: KeyHash::of(scope.name()),
-        scope,
-        site,
-        name: String::new(),
-        created: Micros(0),
-        revoked: false,
-    };
-    let site = Site { id: SITE, name: "shop.example".into(), zone: world.zone.clone(), created: Micros(0) };
-    let keys = [key(Scope::Instance, None), key(Scope::Read, Some(SITE))];
-    let directory: &ArcSwap<Directory> = &world.directory;
-    directory.store(Arc::new(Directory::new([site], keys)));
+    // Somebody brings coffee: one event a second.
+    for second in 1..60 {
+        let at = now.plus(second * Micros::SECOND);
+        hands.set(at);
+        let number = 1_000_000 + second as u128;
+        let id = EventId::from_parts(at.0 as u64 / 1_000, number);
+        let burst = Sent { id, time: at, topics: vec!["coffee".into()], ..steady[steady.len() - 1].clone() };
+        world.append(&[burst], 1).await;
+        caught_up(&handle).await;
+        if first().as_deref() == Some("coffee") {
+            handle.shutdown().await;
+            return;
+        }
+    }
+    panic!("coffee did not rank first: {:?}", observer.realtime(SITE, Bots::Exclude, 10).trending);
 }

@@ -354,9 +354,17 @@ pub struct Live {
     pub server: Server,
     #[arg(long)]
     pub site: Option<String>,
-    /// Ends after so many changes; 0 means never
+    #[arg(long, default_value = "exclude")]
+    pub bots: BotsArg,
+    /// Rows of each list, at most 100
+    #[arg(long, default_value_t = 5)]
+    pub limit: u32,
+    /// Ends after so many states; 0 means never
     #[arg(long, default_value_t = 0)]
     pub count: u64,
+    /// A JSON object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Args)]

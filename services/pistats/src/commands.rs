@@ -3,6 +3,7 @@
 pub mod admin;
 mod filter;
 pub mod import;
+pub mod live;
 pub mod log;
 pub mod operate;
 mod position;

@@ -30,7 +30,7 @@ async fn run(command: Command) -> Result<(), String> {
         Command::Key(command) => commands::admin::key(command).await,
         Command::Rejected(command) => commands::admin::rejected(command).await,
         Command::Status(command) => commands::operate::status(command).await,
-        Command::Live(command) => commands::operate::live(command).await,
+        Command::Live(command) => commands::live::run(command).await,
         Command::Replay(command) => commands::operate::replay(command).await,
         Command::Log(command) => commands::log::run(command).await,
         Command::Config(command) => commands::config(command),

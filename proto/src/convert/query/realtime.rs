@@ -4,15 +4,12 @@ use super::super::{Invalid, Violations};
 use super::answer::as_of;
 use super::request::bots;
 use crate::query::v1;
+use pistats_core::report::realtime::{RATE_SECONDS, Ranked};
 use pistats_core::report::{Bots, Realtime, Trend};
-use std::sync::Arc;
 
 /// Rows of each list: when the request names none, and at most.
 pub const DEFAULT_LIVE_ROWS: u32 = 10;
 pub const MOST_LIVE_ROWS: u32 = 100;
-
-/// Seconds that `Realtime::received` counts.
-const RATE_SECONDS: f64 = 10.0;
 
 /// Reads a request: whose events count, and how many rows each list may have.
 pub fn realtime(request: &v1::RealtimeRequest) -> Result<(Bots, usize), Invalid> {
@@ -31,7 +28,7 @@ pub fn realtime_answer(state: &Realtime) -> v1::RealtimeResponse {
     v1::RealtimeResponse {
         now_us: state.now.0,
         current_visitors: state.current_visitors,
-        events_per_second: state.received as f64 / RATE_SECONDS,
+        events_per_second: state.received as f64 / RATE_SECONDS as f64,
         minutes: state.minutes.clone(),
         top_pages: rows(&state.top_pages),
         top_sources: rows(&state.top_sources),
@@ -42,7 +39,7 @@ pub fn realtime_answer(state: &Realtime) -> v1::RealtimeResponse {
     }
 }
 
-fn rows(rows: &[(Arc<str>, u64)]) -> Vec<v1::LiveRow> {
+fn rows(rows: &[Ranked]) -> Vec<v1::LiveRow> {
     rows.iter().map(|(value, visitors)| v1::LiveRow { value: value.to_string(), visitors: *visitors }).collect()
 }
 

@@ -68,7 +68,7 @@ pub(super) fn selection(
     Some(Selection { range: range?, filters: filters?, bots: bots? })
 }
 
-pub(super) fn bots(wrong: &mut Violations, number: i32) -> Option<Bots> {
+pub(in crate::convert) fn bots(wrong: &mut Violations, number: i32) -> Option<Bots> {
     Some(match v1::Bots::try_from(number) {
         Ok(v1::Bots::Unspecified | v1::Bots::Exclude) => Bots::Exclude,
         Ok(v1::Bots::Include) => Bots::Include,

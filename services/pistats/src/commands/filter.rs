@@ -1,7 +1,8 @@
 //! Dimensions and filters as people write them: `country=DE|AT`, `page!~/admin`, `property:plan=pro`.
 
 use super::Failure;
-use pistats_proto::query::v1::{Dimension, Filter, Operator};
+use crate::cli::BotsArg;
+use pistats_proto::query::v1::{Bots, Dimension, Filter, Operator};
 
 /// Reads a dimension: `country`, `entry_page`, `property:KEY`. Answers its number and the property's key.
 pub(super) fn dimension(text: &str) -> Result<(Dimension, String), Failure> {
@@ -37,6 +38,16 @@ pub(super) fn filter(text: &str) -> Result<Filter, Failure> {
         operator: operator.into(),
         values: values.split('|').map(str::to_owned).collect(),
     })
+}
+
+impl From<BotsArg> for Bots {
+    fn from(bots: BotsArg) -> Bots {
+        match bots {
+            BotsArg::Exclude => Bots::Exclude,
+            BotsArg::Include => Bots::Include,
+            BotsArg::Only => Bots::Only,
+        }
+    }
 }
 
 #[cfg(test)]

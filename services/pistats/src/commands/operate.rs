@@ -1,10 +1,9 @@
-//! `status`, `live`, `replay`, `health`.
+//! `status`, `replay`, `health`.
 
 use super::{Failure, failed, position};
-use crate::cli::{Live, Replay, Server, Status};
+use crate::cli::{Replay, Server, Status};
 use crate::table;
 use crate::table::say;
-use pistats_core::Scope;
 use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
 use pistats_proto::aggregate::v1::*;
 use std::time::Duration;
@@ -83,28 +82,6 @@ fn json(status: &ListPartitionsResponse) -> serde_json::Value {
         "freshness_us": status.freshness_us, "drops": drops,
         "partitions": status.partitions.iter().map(partition).collect::<Vec<_>>(),
     })
-}
-
-pub async fn live(command: Live) -> Result<(), Failure> {
-    let channel = command.server.of_site(command.site.as_deref(), Scope::Read)?;
-    let mut client = AggregateServiceClient::new(channel);
-    let mut states = client.watch_live(WatchLiveRequest { per_second: 0 }).await.map_err(failed)?.into_inner();
-    let mut shown = 0;
-    while let Some(state) = states.message().await.map_err(failed)? {
-        let pages: Vec<String> = state.top_pages.iter().take(3).map(|p| format!("{} {}", p.visitors, p.page)).collect();
-        say!(
-            "{:>6} current visitors  {:>8.1} events/s  {:>10} events  {}",
-            state.current_visitors,
-            state.events_per_second,
-            table::number(state.events),
-            pages.join("  ")
-        );
-        shown += 1;
-        if shown == command.count {
-            break;
-        }
-    }
-    Ok(())
 }
 
 pub async fn replay(command: Replay) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use super::show;
 use super::{Failure, failed, filter};
-use crate::cli::{BotsArg, CompareArg, Order, Query, Selection, Step};
+use crate::cli::{CompareArg, Order, Query, Selection, Step};
 use crate::client::{Authorized, MESSAGE_BYTES};
 use crate::table::say;
 use pistats_core::Scope;
@@ -87,11 +87,7 @@ impl Asked {
             client: QueryServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES),
             range: Range { range: Some(range::Range::Days(days)) },
             filters: filters?,
-            bots: match selection.bots {
-                BotsArg::Exclude => Bots::Exclude,
-                BotsArg::Include => Bots::Include,
-                BotsArg::Only => Bots::Only,
-            },
+            bots: selection.bots.into(),
             compare: match selection.compare {
                 None => Compare::Unspecified,
                 Some(CompareArg::Previous) => Compare::PreviousPeriod,

@@ -15,8 +15,8 @@ impl Living for Here {
         self.0.changes()
     }
 
-    fn realtime(&self, _: SiteId, _: Bots, _: usize) -> Result<Realtime, Unreachable> {
-        Err(Unreachable("being built".to_owned()))
+    fn realtime(&self, site: SiteId, bots: Bots, limit: usize) -> Result<Realtime, Unreachable> {
+        Ok(self.0.realtime(site, bots, limit))
     }
 
     fn moved(&self, site: SiteId) -> u64 {
