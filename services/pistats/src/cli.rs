@@ -1,5 +1,9 @@
 //! The command line.
 
+mod people;
+
+pub use people::{Funnel, Journey};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -141,6 +145,10 @@ pub enum Query {
     },
     /// Who comes back: visitors by the period in which they start, and the share of them in each period after it
     Retention(Retention),
+    /// How many take steps one after the other, and how long it takes them
+    Funnel(Funnel),
+    /// One visitor's sessions and events, the newest first
+    Journey(Journey),
     /// The selected events, one JSON object a line
     Export {
         #[command(flatten)]

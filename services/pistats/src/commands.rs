@@ -2,7 +2,9 @@
 
 pub mod admin;
 mod filter;
+mod funnel;
 pub mod import;
+mod journey;
 pub mod live;
 pub mod log;
 pub mod operate;

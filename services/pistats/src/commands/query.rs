@@ -1,4 +1,4 @@
-//! `query traffic`, `query breakdown`, `query export`; `query retention` has a file of its own.
+//! `query traffic`, `query breakdown`, `query export`; the reports about people have files of their own.
 
 use super::show;
 use super::{Failure, failed, filter};
@@ -48,6 +48,8 @@ pub async fn run(command: Query) -> Result<(), Failure> {
             );
         }
         Query::Retention(command) => super::retention::run(command).await?,
+        Query::Funnel(command) => super::funnel::run(command).await?,
+        Query::Journey(command) => super::journey::run(command).await?,
         Query::Export { selection, limit } => {
             let asked = Asked::of(&selection)?;
             let request =
@@ -98,7 +100,7 @@ impl Asked {
     }
 }
 
-fn interval(step: Option<Step>) -> Interval {
+pub(super) fn interval(step: Option<Step>) -> Interval {
     match step {
         None => Interval::Unspecified,
         Some(Step::Minute) => Interval::Minute,

@@ -8,8 +8,11 @@ const HEAD: [&str; 9] =
     ["visitors", "new", "sessions", "page views", "events", "bounce rate", "mean session", "views/session", "value"];
 
 pub(super) fn traffic(answer: &TrafficResponse) -> String {
-    let mut rows: Vec<Vec<String>> =
-        answer.steps.iter().map(|step| row(step_name(step), step.metrics.as_ref())).collect();
+    let mut rows: Vec<Vec<String>> = answer
+        .steps
+        .iter()
+        .map(|step| row(step_name(step.from_us, step.to_us, &step.day), step.metrics.as_ref()))
+        .collect();
     rows.push(row("total".to_owned(), answer.total.as_ref()));
     if answer.compared_total.is_some() {
         rows.push(row("compared".to_owned(), answer.compared_total.as_ref()));
@@ -29,7 +32,7 @@ fn table(first: &str, rows: Vec<Vec<String>>) -> String {
 }
 
 /// Long values are shortened for the terminal; JSON has them whole.
-fn clip(value: &str) -> String {
+pub(super) fn clip(value: &str) -> String {
     const MOST: usize = 60;
     if value.chars().count() <= MOST {
         return value.to_owned();
@@ -37,12 +40,12 @@ fn clip(value: &str) -> String {
     value.chars().take(MOST - 1).chain(['…']).collect()
 }
 
-fn step_name(step: &Step) -> String {
-    let length = step.to_us - step.from_us;
-    if length > 2 * pistats_core::Micros::HOUR {
-        return step.day.clone();
+/// Its day, or its first instant where it is shorter.
+pub(super) fn step_name(from_us: i64, to_us: i64, day: &str) -> String {
+    if to_us - from_us > 2 * pistats_core::Micros::HOUR {
+        return day.to_owned();
     }
-    jiff::Timestamp::from_microsecond(step.from_us).map(|at| at.to_string()).unwrap_or_default()
+    jiff::Timestamp::from_microsecond(from_us).map(|at| at.to_string()).unwrap_or_default()
 }
 
 fn row(name: String, metrics: Option<&Metrics>) -> Vec<String> {
@@ -62,7 +65,7 @@ fn row(name: String, metrics: Option<&Metrics>) -> Vec<String> {
     ]
 }
 
-fn ratio(sum: f64, count: u64) -> Option<f64> {
+pub(super) fn ratio(sum: f64, count: u64) -> Option<f64> {
     (count > 0).then(|| sum / count as f64)
 }
 

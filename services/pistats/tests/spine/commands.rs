@@ -75,6 +75,20 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     let exported = user.says(&[&["query", "export"][..], &days].concat());
     assert_eq!(exported.lines().count(), 3);
     assert!(user.says(&["query", "traffic", "--from", "2024-05-01", "--to", "2024-05-01"]).contains("bounce rate"));
+    let ways = asked(&["funnel", "--step", "path=/ && country=DE", "--step", "page=/shop", "--within", "5s"]);
+    let runs: Vec<_> = ways["steps"].as_array().unwrap().iter().map(|step| &step["runs"]).collect();
+    assert_eq!((runs, &ways["steps"][1]["since_start_us"]), (vec![&2.into(), &1.into()], &5_000_000.into()));
+    let ways =
+        user.says(&["query", "funnel", "--from", "2024-05-01", "--to", "2024-05-01", "--step", "any", "--by", "day"]);
+    assert!(ways.contains("1 any") && ways.contains("2024-05-01"), "{ways}");
+    assert!(user.explains(&["query", "funnel", "--step", "entry_page=/"]).contains("steps[0].filters[0].dimension"));
+    let journey = user.says(&["query", "journey", "--id", "ada"]);
+    assert!(journey.contains("1 sessions, 2 events") && journey.contains("→ /shop"), "{journey}");
+    let event: serde_json::Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
+    let key = event["visitor"].as_str().unwrap();
+    let journey: serde_json::Value = serde_json::from_str(&user.says(&["query", "journey", key, "--json"])).unwrap();
+    assert_eq!(journey["sessions"][0]["events"][0], event);
+    assert!(user.explains(&["query", "journey", "--id", "nobody"]).contains("never saw this visitor"));
     assert!(user.explains(&["query", "breakdown", "planet"]).contains("no dimension"));
 
     // A reader that goes away early, as `| head` does, is no fault.
