@@ -18,6 +18,7 @@ pub struct Config {
     pub log: LogConfig,
     pub store: StoreConfig,
     pub aggregate: AggregateConfig,
+    pub query: QueryConfig,
     pub limits: Limits,
     pub telemetry: TelemetryConfig,
 }
@@ -69,6 +70,12 @@ impl AggregateConfig {
             ..Default::default()
         }
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryConfig {
+    pub watch_streams: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -111,7 +111,8 @@ impl Running {
             Arc::new(Here(aggregator.observer())),
             directory.clone(),
             secrets.visitor_secret,
-        );
+        )
+        .with_watch_streams(config.query.watch_streams);
         let admin = Admin::new(backends.registry.clone(), directory.clone(), collector.clone());
         let server = pistats_rpc::Server::new(settings)
             .map_err(|error| error.to_string())?

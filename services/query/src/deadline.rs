@@ -20,6 +20,11 @@ impl Deadline {
         Deadline(header.and_then(timeout).and_then(|left| Instant::now().checked_add(left)))
     }
 
+    /// From now.
+    pub(crate) fn after(length: Duration) -> Deadline {
+        Deadline(Instant::now().checked_add(length))
+    }
+
     /// Waits for a future, until the deadline.
     pub(crate) async fn bound<T>(self, work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         let Some(at) = self.0 else { return work.await };

@@ -16,6 +16,7 @@
 //! | `live` | what is needed of the living side: notices of commits, the state of this moment |
 //! | `walk` | the runs of a funnel, told apart in memory; pure |
 //! | `export` | the stream of events, page by page |
+//! | `watch` | reports as they change, evaluated once for all who watch |
 //!
 //! It is not responsible for keeping rows (crate `store`) nor for what the definitions mean (DESIGN section 5; the naive
 //! oracle in `testkit` is their executable form). No question can be planned without a [`Tenant`], and a tenant is made of
@@ -32,6 +33,7 @@ mod service;
 mod sql;
 mod status;
 mod walk;
+mod watch;
 
 pub use live::{Living, Nothing, Unreachable};
 pub use plan::Tenant;

@@ -4,6 +4,7 @@ use crate::deadline::Deadline;
 use crate::live::Living;
 use crate::plan::Tenant;
 use crate::reports::Reports;
+use crate::watch::{Hub, Settings};
 use crate::{export, status};
 use futures::stream::BoxStream;
 use pistats_core::Scope;
@@ -22,6 +23,7 @@ use tonic::{Request, Response, Status};
 /// The query service: reads, and changes nothing.
 pub struct Query {
     reports: Arc<Reports>,
+    hub: Arc<Hub>,
     directory: SharedDirectory,
     visitor_secret: [u8; 32],
 }
@@ -34,16 +36,32 @@ impl Query {
         directory: SharedDirectory,
         visitor_secret: [u8; 32],
     ) -> Query {
-        Query { reports: Arc::new(Reports::new(store, living)), directory, visitor_secret }
+        let reports = Arc::new(Reports::new(store, living));
+        let hub = hub(&reports, &directory, Settings::default());
+        Query { reports, hub, directory, visitor_secret }
     }
 
-    /// Whose rows the caller may see. The site comes from the key alone.
+    /// The same with another limit of streams that are watched at once; one more is refused.
+    pub fn with_watch_streams(mut self, streams: usize) -> Query {
+        self.hub = hub(&self.reports, &self.directory, Settings { streams, ..Settings::default() });
+        self
+    }
+
     fn tenant<T>(&self, request: &Request<T>) -> Result<Tenant, Status> {
-        let site = Principal::of(&self.directory, request)?.site_with(&[Scope::Read])?;
-        match self.directory.load().site(site) {
-            Some(site) => Ok(Tenant::of(site)),
-            None => Err(Status::unauthenticated("the site of this key is gone")),
-        }
+        tenant(&self.directory, request)
+    }
+}
+
+fn hub(reports: &Arc<Reports>, directory: &SharedDirectory, settings: Settings) -> Arc<Hub> {
+    Hub::new(reports.clone(), reports.living.clone(), directory.clone(), settings)
+}
+
+/// Whose rows the caller may see. The site comes from the key alone.
+pub(crate) fn tenant<T>(directory: &SharedDirectory, request: &Request<T>) -> Result<Tenant, Status> {
+    let site = Principal::of(directory, request)?.site_with(&[Scope::Read])?;
+    match directory.load().site(site) {
+        Some(site) => Ok(Tenant::of(site)),
+        None => Err(Status::unauthenticated("the site of this key is gone")),
     }
 }
 
@@ -82,8 +100,8 @@ impl QueryService for Query {
 
     type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;
 
-    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("being built"))
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Ok(Response::new(self.hub.watch(request)?))
     }
 
     type ExportStream = BoxStream<'static, Result<ExportResponse, Status>>;

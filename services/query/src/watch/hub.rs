@@ -1,0 +1,148 @@
+//! All subjects and all streams of a server.
+
+use super::evaluator::{self, Means, Pace};
+use super::question::Key;
+use super::stream::{self, Reader};
+use super::subject::Subject;
+use super::{Evaluate, notices, question};
+use crate::live::Living;
+use crate::plan::Tenant;
+use crate::status;
+use futures::stream::BoxStream;
+use pistats_proto::query::v1::watched_report::Report;
+use pistats_proto::query::v1::{WatchRequest, WatchResponse};
+use pistats_rpc::auth::SharedDirectory;
+use pistats_rpc::status::exhausted;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tonic::{Request, Status};
+
+/// Different reports that are watched at once, those that linger too: each holds an answer and a history.
+const MOST_SUBJECTS: usize = 20_000;
+/// When a refused reader should come back: streams end when people close a page.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How much may be watched, and how eagerly.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Streams at once.
+    pub(crate) streams: usize,
+    /// Evaluations at once. Fewer than the warehouse answers at once, so that unary calls find room.
+    pub(crate) evaluations: usize,
+    pub(crate) pace: Pace,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { streams: 10_000, evaluations: 2, pace: Pace::default() }
+    }
+}
+
+/// See the module.
+pub(crate) struct Hub {
+    means: Arc<Means>,
+    directory: SharedDirectory,
+    streams: Arc<Semaphore>,
+    most_streams: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    subjects: HashMap<Key, Arc<Subject>>,
+    /// Ended with the hub.
+    tasks: JoinSet<()>,
+    is_listening: bool,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        evaluate: Arc<dyn Evaluate>,
+        living: Arc<dyn Living>,
+        directory: SharedDirectory,
+        settings: Settings,
+    ) -> Arc<Hub> {
+        let Settings { streams, evaluations, pace } = settings;
+        Arc::new(Hub {
+            means: Arc::new(Means { evaluate, living, room: Semaphore::new(evaluations), pace }),
+            directory,
+            streams: Arc::new(Semaphore::new(streams)),
+            most_streams: streams,
+            inner: Mutex::default(),
+        })
+    }
+
+    /// Opens a stream. Everything that the contract refuses is refused here.
+    pub(crate) fn watch(
+        self: &Arc<Hub>,
+        request: Request<WatchRequest>,
+    ) -> Result<BoxStream<'static, Result<WatchResponse, Status>>, Status> {
+        let (reader, message) = Reader::of(self, request)?;
+        let room = self.streams.clone().try_acquire_owned().map_err(|_| {
+            let most = self.most_streams;
+            exhausted(format!("{most} streams are open already, which is as many as this server holds"), RETRY_AFTER)
+        })?;
+        let reports = question::read(reader.tenant(), message).map_err(status::invalid)?;
+        stream::open(reader, reports, room)
+    }
+
+    pub(super) fn directory(&self) -> &SharedDirectory {
+        &self.directory
+    }
+
+    /// The subject of a key, with a bell on it; made and started where there is none.
+    pub(super) fn join(
+        self: &Arc<Hub>,
+        tenant: &Tenant,
+        key: Key,
+        report: Report,
+        bell: &Arc<tokio::sync::Notify>,
+    ) -> Result<(Arc<Subject>, u64), Status> {
+        let mut inner = self.lock();
+        if !inner.is_listening {
+            inner.is_listening = true;
+            // Before the first evaluation: from now on no commit is missed.
+            let listening = notices::listen(Arc::downgrade(self), self.means.living.changes(), self.directory.clone());
+            inner.tasks.spawn(listening);
+        }
+        if let Some(subject) = inner.subjects.get(&key) {
+            // Under the lock: it is not forgotten between the two.
+            return Ok((subject.clone(), subject.join(bell.clone())));
+        }
+        if inner.subjects.len() >= MOST_SUBJECTS {
+            let refusal = format!("{MOST_SUBJECTS} different reports are watched already");
+            return Err(exhausted(refusal, RETRY_AFTER));
+        }
+        while inner.tasks.try_join_next().is_some() {}
+        let subject = Arc::new(Subject::new(key.clone(), tenant.clone(), report));
+        let number = subject.join(bell.clone());
+        inner.subjects.insert(key, subject.clone());
+        inner.tasks.spawn(evaluator::run(subject.clone(), self.means.clone(), Arc::downgrade(self)));
+        Ok((subject, number))
+    }
+
+    /// Forgets a subject, so that who asks next starts anew; when told so, only if nobody watches it. Whether it did.
+    pub(super) fn forget(&self, subject: &Arc<Subject>, only_unwatched: bool) -> bool {
+        let mut inner = self.lock();
+        if only_unwatched && subject.is_watched() {
+            return false;
+        }
+        if inner.subjects.get(&subject.key).is_some_and(|known| Arc::ptr_eq(known, subject)) {
+            inner.subjects.remove(&subject.key);
+        }
+        true
+    }
+
+    /// All subjects.
+    pub(super) fn for_each(&self, act: impl FnMut(&Arc<Subject>)) {
+        self.lock().subjects.values().for_each(act);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The map is whole after every single step, so a panic elsewhere leaves nothing half done.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
