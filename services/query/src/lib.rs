@@ -10,6 +10,8 @@
 //! |---|---|
 //! | `plan` | question + tenant → statements, rows → answer; no I/O |
 //! | `people` | sets of visitors by day, from which uniques and retention are counted |
+//! | `sheets` | what is kept of whole days: which days, and bitmaps of them |
+//! | `lists` | Breakdown from sheets: candidates, bitmaps of the best, the page |
 //! | `sql` | the one place where SQL is put together; values are always bound |
 //! | `reports` | a request of a tenant → the answer message: plan, one read, message; shared by calls and Watch |
 //! | `service` | the calls: who asks, until when |
@@ -25,11 +27,13 @@
 mod answer;
 mod deadline;
 mod export;
+pub mod lists;
 mod live;
 mod people;
 pub mod plan;
 mod reports;
 mod service;
+mod sheets;
 mod sql;
 mod status;
 mod walk;

@@ -3,6 +3,7 @@
 //! All statements of a plan are to be read in one snapshot; a comparison is part of the same plan.
 
 mod breakdown;
+pub(crate) mod candidates;
 mod event;
 mod export;
 mod funnel;

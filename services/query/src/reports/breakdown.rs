@@ -2,7 +2,8 @@
 
 use super::Reports;
 use crate::deadline::Deadline;
-use crate::plan::{self, Tenant};
+use crate::lists::{self, Failure};
+use crate::plan::Tenant;
 use crate::status;
 use pistats_proto::convert::query as convert;
 use pistats_proto::query::v1::{BreakdownRequest, BreakdownResponse};
@@ -17,14 +18,19 @@ impl Reports {
         deadline: Deadline,
     ) -> Result<BreakdownResponse, Status> {
         let (question, compare) = convert::breakdown(request).map_err(status::invalid)?;
-        let mut plan = plan::breakdown(tenant, &question, compare);
-        let read = self.read(deadline, std::mem::take(&mut plan.statements)).await?;
-        let answer = plan.answer(read.results).map_err(status::of_malformed)?;
+        let list = async {
+            lists::breakdown(&*self.store, tenant, &question, compare).await.map_err(|failure| match failure {
+                Failure::Store(error) => status::of_store(error),
+                Failure::Unanswered(error) => status::of_unanswered(error),
+                Failure::Panicked(error) => status::of_panic(error),
+            })
+        };
+        let (answer, as_of) = deadline.bound(list).await?;
         let rows = answer.rows.into_iter();
         Ok(BreakdownResponse {
             rows: rows.map(|row| convert::row(row.value, &row.metrics, row.compared.as_ref())).collect(),
             total_rows: answer.total_rows,
-            as_of: Some(convert::as_of(&read.as_of)),
+            as_of: Some(convert::as_of(&as_of)),
         })
     }
 }

@@ -7,7 +7,7 @@
 //!   zones      steps over changes of the clock                     export  order, pages, back-pressure, one as_of
 //!   funnel     steps, limit, order, re-entry and periods, by hand
 //!   retention  cohorts of a history worked out by hand, by days, weeks and months
-//!   journey    whose, page by page
+//!   journey    whose, page by page                                lists   breakdowns from sheets of clean, dirty and mixed days
 //!   refusals   what is refused, and the field that is named
 //! ```
 #![allow(clippy::unwrap_used)]
@@ -17,6 +17,7 @@ mod export;
 mod filters;
 mod funnel;
 mod journey;
+mod lists;
 mod oracle;
 mod pages;
 mod refusals;

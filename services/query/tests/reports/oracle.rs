@@ -1,13 +1,14 @@
 //! The oracle's answers and the planners' answers, over random histories and questions: equal to the unit.
 //!
-//! Each history arrives in commits of random sizes, duplicates and late events included, with rollups refreshed now and
-//! then in between, beside another site's history in the same store. `PISTATS_PAIRS` sets how many pairs are compared.
+//! Each history arrives in commits of random sizes, duplicates and late events included, with rollups and sheets refreshed
+//! now and then in between, beside another site's history in the same store. `PISTATS_PAIRS` sets how many pairs are compared.
 
 use crate::warehouse::Warehouse;
 use pistats_core::Zone;
 use pistats_core::report::{Compare, Metrics, Selection, Traffic};
 use pistats_core::time::Bucket;
 use pistats_query::Tenant;
+use pistats_query::lists::{self, Failure};
 use pistats_query::plan::{self, BreakdownRow};
 use pistats_store::{Error, Refresh, Store};
 use pistats_testkit::Oracle;
@@ -43,7 +44,7 @@ async fn random_questions_are_answered_as_the_oracle_answers_them() {
     assert!(compared >= pairs);
 }
 
-async fn filled(seed: u64, zone: &Zone, rng: &mut StdRng) -> (Warehouse, Oracle) {
+pub(crate) async fn filled(seed: u64, zone: &Zone, rng: &mut StdRng) -> (Warehouse, Oracle) {
     let history = History::random(seed, zone, rng.random_range(1..120), rng.random_range(1..9));
     let (events, noise) = (history.events(), History::random(seed + 1_000_000, zone, 40, 4).events());
     let mut warehouse = Warehouse::new(&[(1, zone), (2, zone)]);
@@ -54,21 +55,26 @@ async fn filled(seed: u64, zone: &Zone, rng: &mut StdRng) -> (Warehouse, Oracle)
         rest = later;
         warehouse.commit(1, now).await;
         if rng.random_ratio(1, 3) {
-            warehouse
-                .store
-                .refresh(Refresh {
-                    hours: rng.random_range(1..20),
-                    days: rng.random_range(0..4),
-                    ..Refresh::EVERYTHING
-                })
-                .await
-                .unwrap();
+            refresh_some(&warehouse, rng).await;
         }
+    }
+    // All behind, all fresh, or some of each.
+    match rng.random_range(0..4) {
+        0 => {}
+        1 => drop(warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap()),
+        _ => refresh_some(&warehouse, rng).await,
     }
     (warehouse, Oracle::new(events))
 }
 
-async fn check(
+async fn refresh_some(warehouse: &Warehouse, rng: &mut StdRng) {
+    let (hours, days) = (rng.random_range(1..20), rng.random_range(0..6));
+    // Days come after all hours.
+    let hours = if rng.random() { hours } else { usize::MAX };
+    warehouse.store.refresh(Refresh { hours, days, ..Refresh::EVERYTHING }).await.unwrap();
+}
+
+pub(crate) async fn check(
     warehouse: &Warehouse,
     tenant: &Tenant,
     oracle: &Oracle,
@@ -101,6 +107,16 @@ async fn check(
                 read => {
                     let ours = plan.answer(read.unwrap().results).unwrap();
                     assert_eq!(Ok((ours.rows, ours.total_rows)), expected, "{case}");
+                }
+            }
+            // The same from sheets, where it can be.
+            match lists::breakdown(&*warehouse.store, tenant, asked, compare).await {
+                Err(Failure::Store(Error::Overflow) | Failure::Unanswered(plan::Unanswered::Overflow)) => {
+                    assert!(expected.is_err(), "{case}")
+                }
+                ours => {
+                    let (ours, _) = ours.unwrap();
+                    assert_eq!(Ok((ours.rows, ours.total_rows)), expected, "from sheets: {case}");
                 }
             }
         }

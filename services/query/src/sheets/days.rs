@@ -1,0 +1,126 @@
+//! Which days of some ranges have a sheet, and which are dirty.
+
+use crate::plan::{Malformed, Tenant};
+use crate::sql::{ENGINE, Sql};
+use pistats_core::Day;
+use pistats_core::time::Range;
+use pistats_store::{Rows, Statement};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Days of one snapshot. A day that is neither here nor there holds nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Days {
+    /// The version of each sheet, dirty days left out.
+    pub(crate) clean: BTreeMap<Day, i64>,
+    pub(crate) dirty: BTreeSet<Day>,
+}
+
+/// Some days in a row, both ends included, and which of them are dirty.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Span {
+    pub(crate) first: Day,
+    pub(crate) last: Day,
+    /// Ascending.
+    pub(crate) dirty: Vec<Day>,
+}
+
+impl Days {
+    /// How they are read: two statements, columns of numbers.
+    pub(crate) fn statements(tenant: &Tenant, ranges: &[(Day, Day)]) -> [Statement; 2] {
+        let lies = |sql: &mut Sql<'_>| {
+            let within: Vec<String> = ranges
+                .iter()
+                .map(|(first, last)| {
+                    let (first, last) = (sql.bind(i64::from(first.0)), sql.bind(i64::from(last.0)));
+                    format!("day BETWEEN {first} AND {last}")
+                })
+                .collect();
+            format!("site = $1 AND ({})", within.join(" OR "))
+        };
+        let (mut sheets, mut marks) = (Sql::new(tenant.site(), ENGINE), Sql::new(tenant.site(), ENGINE));
+        let of_sheets = format!("SELECT day, version FROM sheet WHERE {}", lies(&mut sheets));
+        let of_marks = format!("SELECT DISTINCT day FROM sheet_dirty WHERE {}", lies(&mut marks));
+        [sheets.finish(&of_sheets).as_numbers(), marks.finish(&of_marks).as_numbers()]
+    }
+
+    /// The days that the rows of [`Days::statements`] tell.
+    pub(crate) fn gather(sheets: &Rows, marks: &Rows) -> Result<Days, Malformed> {
+        let column = |rows: &Rows, at: usize| rows.numbers.get(at).cloned().unwrap_or_default();
+        let day = |day: i64| i32::try_from(day).map(Day).map_err(|_| Malformed(format!("{day} as a day")));
+        let dirty: BTreeSet<Day> = column(marks, 0).into_iter().map(day).collect::<Result<_, _>>()?;
+        let mut clean = BTreeMap::new();
+        for (at, version) in column(sheets, 0).into_iter().zip(column(sheets, 1)) {
+            let at = day(at)?;
+            if !dirty.contains(&at) {
+                clean.insert(at, version);
+            }
+        }
+        Ok(Days { clean, dirty })
+    }
+
+    /// The span of a range of days; `None` for a range of times.
+    pub(crate) fn span(&self, range: Range) -> Option<Span> {
+        let Range::Days { first, last } = range else { return None };
+        let dirty = if first <= last { self.dirty.range(first..=last).copied().collect() } else { Vec::new() };
+        Some(Span { first, last, dirty })
+    }
+
+    /// How many days of a span have a sheet to be read.
+    pub(crate) fn clean_in(&self, span: &Span) -> usize {
+        if span.first <= span.last { self.clean.range(span.first..=span.last).count() } else { 0 }
+    }
+
+    /// Whether every sheet of these days is there in another snapshot's, too, with the same version.
+    pub(crate) fn still_stand_in(&self, sheets: &Rows) -> bool {
+        let [days, versions] = sheets.numbers.as_slice() else { return self.clean.is_empty() };
+        let there: BTreeMap<i64, i64> = days.iter().copied().zip(versions.iter().copied()).collect();
+        self.clean.iter().all(|(day, version)| there.get(&i64::from(day.0)) == Some(version))
+    }
+}
+
+impl Span {
+    /// A condition on a row's day: one of the span that is not dirty.
+    pub(crate) fn is_clean(&self, sql: &mut Sql<'_>, day: &str) -> String {
+        let (first, last) = (sql.bind(i64::from(self.first.0)), sql.bind(i64::from(self.last.0)));
+        let within = format!("{day} BETWEEN {first} AND {last}");
+        if self.dirty.is_empty() { within } else { format!("{within} AND NOT ({})", self.is_dirty(sql, day)) }
+    }
+
+    /// A condition on a row's day: a dirty one.
+    pub(crate) fn is_dirty(&self, sql: &mut Sql<'_>, day: &str) -> String {
+        let days: Vec<String> = self.dirty.iter().map(|day| sql.bind(i64::from(day.0))).collect();
+        format!("{day} IN ({})", days.join(", "))
+    }
+
+    /// From the first to the last dirty day.
+    pub(crate) fn dirty_range(&self) -> Option<Range> {
+        Some(Range::Days { first: *self.dirty.first()?, last: *self.dirty.last()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(columns: &[&[i64]]) -> Rows {
+        Rows { numbers: columns.iter().map(|column| column.to_vec()).collect(), ..Rows::default() }
+    }
+
+    #[test]
+    fn a_marked_day_is_dirty_whether_it_has_a_sheet_or_not() {
+        let days = Days::gather(&rows(&[&[1, 2, 4], &[10, 11, 12]]), &rows(&[&[2, 3]])).expect("days");
+        assert_eq!(days.clean, BTreeMap::from([(Day(1), 10), (Day(4), 12)]));
+        let span = days.span(Range::Days { first: Day(0), last: Day(2) }).expect("days");
+        assert_eq!((&*span.dirty, days.clean_in(&span)), (&[Day(2)][..], 1));
+        assert_eq!(Days::gather(&Rows::default(), &Rows::default()).expect("none"), Days::default());
+    }
+
+    #[test]
+    fn days_stand_as_long_as_their_versions_do() {
+        let days = Days::gather(&rows(&[&[1, 2], &[10, 11]]), &rows(&[&[2]])).expect("days");
+        assert!(days.still_stand_in(&rows(&[&[2, 1], &[99, 10]])));
+        assert!(!days.still_stand_in(&rows(&[&[2, 1], &[11, 12]])));
+        assert!(!days.still_stand_in(&Rows::default()));
+        assert!(Days::default().still_stand_in(&Rows::default()));
+    }
+}
