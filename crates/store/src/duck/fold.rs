@@ -23,20 +23,27 @@ pub struct Folded {
     pub visitor_rows: u64,
 }
 
-pub(super) fn fold(conn: &Connection) -> Result<Folded, Error> {
+/// When to fold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    Worthwhile,
+    Always,
+}
+
+pub(super) fn fold(conn: &Connection, when: When) -> Result<Folded, Error> {
     Ok(Folded {
-        session_rows: fold_table(conn, "session", SESSIONS)?,
-        visitor_rows: fold_table(conn, "visitor", VISITORS)?,
+        session_rows: fold_table(conn, "session", SESSIONS, when)?,
+        visitor_rows: fold_table(conn, "visitor", VISITORS, when)?,
     })
 }
 
-fn fold_table(conn: &Connection, table: &str, fold: &str) -> Result<u64, Error> {
+fn fold_table(conn: &Connection, table: &str, fold: &str, when: When) -> Result<u64, Error> {
     transaction(conn, |conn| {
         let (rows, retracted): (u64, u64) = conn
             .prepare_cached(&format!("SELECT count(*), count(*) FILTER (WHERE sign = -1) FROM {table}"))
             .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
             .map_err(engine)?;
-        if retracted < LEAST.max(rows / PART) {
+        if when == When::Worthwhile && retracted < LEAST.max(rows / PART) {
             return Ok(0);
         }
         conn.prepare(fold).and_then(|mut s| s.execute([])).map(|rows| rows as u64).map_err(engine)

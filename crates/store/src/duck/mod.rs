@@ -70,7 +70,12 @@ impl DuckStore {
 
     /// Folds pairs of signed rows that cancel out, where that is worth it (a refresh does so too). No sum changes.
     pub async fn fold(&self) -> Result<Folded, Error> {
-        self.maintenance.run(fold::fold).await
+        self.maintenance.run(|conn| fold::fold(conn, fold::When::Worthwhile)).await
+    }
+
+    /// The same, worth it or not: for tests, whose tables are small.
+    pub async fn fold_all(&self) -> Result<Folded, Error> {
+        self.maintenance.run(|conn| fold::fold(conn, fold::When::Always)).await
     }
 
     /// Stores a commit, and whatever `also` does on the same connection, in one transaction.

@@ -22,7 +22,7 @@ const SESSIONS: &str = include_str!("sql/refresh_sessions.sql");
 pub(super) fn refresh(conn: &Connection, work: Refresh, unfit: &sheets::Unfit) -> Result<Refreshed, Error> {
     let mut refreshed = refresh_hours(conn, work.hours)?;
     if refreshed.hours_left == 0 {
-        fold::fold(conn)?;
+        fold::fold(conn, fold::When::Worthwhile)?;
     }
     let days = if (refreshed.hours as usize) < work.hours { work.days } else { 0 };
     (refreshed.days, refreshed.days_left) = sheets::refresh(conn, days, work.calm_to, unfit)?;

@@ -1,8 +1,38 @@
 //! Questions of the domain as messages, and answers back: the test's own way, apart from the service's conversions.
 
-use pistats_core::report::{Bots, Breakdown, Dimension, Filter, Metric, Metrics, Operator, Selection, Traffic};
+use pistats_core::Micros;
+use pistats_core::report::{
+    Bots, Breakdown, Dimension, Filter, Funnel, Metric, Metrics, Operator, Period, Retention, RetentionMode, Selection,
+    Traffic, WeekStart,
+};
 use pistats_core::time::{Interval, Range};
+use pistats_proto::ingest::v1::Event;
 use pistats_proto::query::v1;
+use pistats_testkit::histories::Sent;
+
+/// An event as a client sends it.
+pub(crate) fn message(sent: &Sent) -> Event {
+    Event {
+        id: sent.id.0.to_vec().into(),
+        time_us: Some(sent.time.0),
+        visitor_id: sent.visitor_id.clone(),
+        user_id: sent.user_id.clone(),
+        name: sent.name.clone(),
+        url: sent.url.clone(),
+        referrer: sent.referrer.clone(),
+        title: sent.title.clone(),
+        topics: sent.topics.clone(),
+        language: sent.language.clone(),
+        time_zone: sent.time_zone.clone(),
+        screen_width: sent.screen_width,
+        screen_height: sent.screen_height,
+        user_agent: sent.user_agent.clone(),
+        country: sent.country.clone(),
+        value_micros: sent.value,
+        properties: sent.properties.iter().cloned().collect(),
+        ..Default::default()
+    }
+}
 
 pub(crate) fn traffic(question: &Traffic) -> v1::TrafficRequest {
     let Selection { range, filters, bots } = &question.selection;
@@ -45,6 +75,57 @@ pub(crate) fn export(selection: &Selection) -> v1::ExportRequest {
         bots: bots_of(selection.bots).into(),
         limit: 0,
     }
+}
+
+pub(crate) fn retention(question: &Retention) -> v1::RetentionRequest {
+    let Selection { range, filters, bots } = &question.selection;
+    let (period, week_start) = match question.period {
+        Period::Day => (Interval::Day, v1::WeekStart::Unspecified),
+        Period::Week(WeekStart::Monday) => (Interval::Week, v1::WeekStart::Monday),
+        Period::Week(WeekStart::Sunday) => (Interval::Week, v1::WeekStart::Sunday),
+        Period::Month => (Interval::Month, v1::WeekStart::Unspecified),
+    };
+    v1::RetentionRequest {
+        range: Some(range_of(*range)),
+        interval: interval(Some(period)).into(),
+        week_start: week_start.into(),
+        mode: match question.mode {
+            RetentionMode::FirstTime => v1::RetentionMode::FirstTime,
+            RetentionMode::Recurring => v1::RetentionMode::Recurring,
+        }
+        .into(),
+        start_event: Some(condition(&question.start)).filter(|start| !start.filters.is_empty()),
+        return_event: Some(condition(&question.returning)).filter(|back| !back.filters.is_empty()),
+        filters: filters.iter().map(filter).collect(),
+        bots: bots_of(*bots).into(),
+        cells: question.cells.unwrap_or(0),
+    }
+}
+
+pub(crate) fn funnel(question: &Funnel) -> v1::FunnelRequest {
+    let Selection { range, filters, bots } = &question.selection;
+    v1::FunnelRequest {
+        range: Some(range_of(*range)),
+        steps: question.steps.iter().map(|step| condition(step)).collect(),
+        filters: filters.iter().map(filter).collect(),
+        bots: bots_of(*bots).into(),
+        limit_us: question.limit_us.unwrap_or(0),
+        order: if question.strict { v1::FunnelOrder::Strict } else { v1::FunnelOrder::Loose }.into(),
+        reentry: question.reentry,
+        interval: interval(question.interval).into(),
+    }
+}
+
+pub(crate) fn journey(visitor_id: &str, sessions: u32, before: Option<Micros>) -> v1::JourneyRequest {
+    v1::JourneyRequest {
+        who: Some(v1::journey_request::Who::VisitorId(visitor_id.to_owned())),
+        sessions,
+        before_us: before.map_or(0, |before| before.0),
+    }
+}
+
+fn condition(filters: &[Filter]) -> v1::Condition {
+    v1::Condition { filters: filters.iter().map(filter).collect() }
 }
 
 pub(crate) fn metrics(m: &v1::Metrics) -> Metrics {

@@ -11,8 +11,12 @@
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
 
+// Shared with the tests of people, which ask more.
+#[allow(dead_code)]
 mod asked;
 mod commands;
+#[allow(dead_code)]
+mod compare;
 mod durability;
 mod funnels;
 mod harness;
