@@ -45,6 +45,14 @@ pub trait Registry: Send + Sync + 'static {
     /// Adds a site, durably. The caller chose an id that was never used.
     async fn put_site(&self, site: &Site) -> Result<(), Error>;
 
+    /// Puts a site in the place of the one with its id, and the local days of all its rows (events, versions of sessions and
+    /// visitors) into its zone: as a whole, durably, in a new generation. What was made of the old days goes, and everything
+    /// is marked as dirty.
+    ///
+    /// Whoever folds MUST stand still meanwhile, with nothing uncommitted: a commit that follows MUST have days of the new
+    /// zone.
+    async fn change_zone(&self, site: &Site) -> Result<(), Error>;
+
     /// Adds or replaces a key by its id, durably.
     async fn put_key(&self, key: &Key) -> Result<(), Error>;
 

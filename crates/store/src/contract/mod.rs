@@ -11,6 +11,7 @@ mod registry;
 mod rollups;
 pub mod sample;
 mod sheets;
+mod zones;
 
 pub use sheets::assert_sheets_equal_raw;
 
@@ -43,6 +44,8 @@ pub async fn suite<W: Store + Registry, F: AsyncFn() -> W>(empty: F) -> Result<(
     sheets::a_day_with_a_visitor_number_past_32_bits_stays_dirty(&empty().await).await?;
     registry::sites_and_keys_come_back(&empty().await).await?;
     registry::refusals_are_listed_counted_and_bounded(&empty().await).await?;
+    zones::another_zone_moves_every_row_of_its_site_and_no_other(&empty().await).await?;
+    zones::a_site_without_rows_changes_its_zone_too(&empty().await).await?;
     Ok(())
 }
 

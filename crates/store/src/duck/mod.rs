@@ -10,7 +10,8 @@
 //! ```
 //!
 //! DuckDB gives snapshot isolation: the maintenance deletes and rewrites rows that nobody else touches (rollups, sheets, marks,
-//! pairs of signed rows), the writer only appends beside it, so the two never conflict.
+//! pairs of signed rows), the writer only appends beside it, so the two never conflict. A change of zone alone rewrites days on
+//! the writer's connection, and takes turns with the maintenance.
 //!
 //! Not responsible for when to refresh: the caller has the clock. A refresh that leaves nothing dirty folds signed rows
 //! next, where that is worth it.
@@ -28,6 +29,7 @@ mod registry;
 mod sheets;
 mod worker;
 mod writer;
+mod zone;
 
 pub use config::DuckConfig;
 pub use fold::Folded;
@@ -35,6 +37,7 @@ pub use fold::Folded;
 use crate::{Answer, Checkpoint, Commit, Error, Lookup, Refresh, Refreshed, Statement, Store};
 use async_trait::async_trait;
 use lookup::Lookups;
+use parking_lot::Mutex;
 use reader::Readers;
 use std::sync::Arc;
 use worker::Worker;
@@ -49,6 +52,8 @@ pub struct DuckStore {
     maintenance: Worker,
     readers: Readers,
     lookups: Lookups,
+    /// Held by who rewrites or deletes rows of the large tables: maintenance, and a change of zone.
+    rewriting: Arc<Mutex<()>>,
     /// Days that can never have a sheet. Locked by the maintenance alone.
     unfit: Arc<sheets::Unfit>,
     _claim: open::Claim,
@@ -65,17 +70,34 @@ impl DuckStore {
         let lookups = Lookups::new(config.lookups.max(1), || open::another(&first))?;
         let maintenance = Worker::start("store-maintenance", open::another(&first)?)?;
         let writer = Worker::start("store-writer", first)?;
-        Ok(DuckStore { writer, maintenance, readers, lookups, unfit: Arc::default(), _claim: claim })
+        Ok(DuckStore {
+            writer,
+            maintenance,
+            readers,
+            lookups,
+            rewriting: Arc::default(),
+            unfit: Arc::default(),
+            _claim: claim,
+        })
     }
 
     /// Folds pairs of signed rows that cancel out, where that is worth it (a refresh does so too). No sum changes.
     pub async fn fold(&self) -> Result<Folded, Error> {
-        self.maintenance.run(|conn| fold::fold(conn, fold::When::Worthwhile)).await
+        self.fold_when(fold::When::Worthwhile).await
     }
 
     /// The same, worth it or not: for tests, whose tables are small.
     pub async fn fold_all(&self) -> Result<Folded, Error> {
-        self.maintenance.run(|conn| fold::fold(conn, fold::When::Always)).await
+        self.fold_when(fold::When::Always).await
+    }
+
+    async fn fold_when(&self, when: fold::When) -> Result<Folded, Error> {
+        let rewriting = self.rewriting.clone();
+        let fold = move |conn: &duckdb::Connection| {
+            let _only = rewriting.lock();
+            fold::fold(conn, when)
+        };
+        self.maintenance.run(fold).await
     }
 
     /// Stores a commit, and whatever `also` does on the same connection, in one transaction.
@@ -110,8 +132,12 @@ impl Store for DuckStore {
     }
 
     async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {
-        let unfit = self.unfit.clone();
-        self.maintenance.run(move |conn| refresh::refresh(conn, work, &unfit)).await
+        let (rewriting, unfit) = (self.rewriting.clone(), self.unfit.clone());
+        let refresh = move |conn: &duckdb::Connection| {
+            let _only = rewriting.lock();
+            refresh::refresh(conn, work, &unfit)
+        };
+        self.maintenance.run(refresh).await
     }
 
     fn lookup(&self) -> &dyn Lookup {

@@ -5,6 +5,7 @@ use super::append;
 use super::cells::{Wide, uuid_text};
 use super::failure::engine;
 use super::worker::transaction;
+use super::zone;
 use crate::{Error, REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
 use async_trait::async_trait;
 use duckdb::{Connection, Row, params};
@@ -20,14 +21,19 @@ impl Registry for DuckStore {
 
     async fn put_site(&self, site: &Site) -> Result<(), Error> {
         let site = site.clone();
-        let put = move |conn: &Connection| {
-            transaction(conn, |conn| {
-                run(conn, "DELETE FROM site WHERE id = $1", params![site.id.0])?;
-                let row = params![site.id.0, site.name, site.zone.name(), site.created.0];
-                run(conn, "INSERT INTO site VALUES ($1, $2, $3, $4)", row)
-            })
+        self.writer.run(move |conn| transaction(conn, |conn| replace_site(conn, &site))).await
+    }
+
+    async fn change_zone(&self, site: &Site) -> Result<(), Error> {
+        let (site, rewriting, unfit) = (site.clone(), self.rewriting.clone(), self.unfit.clone());
+        let change = move |conn: &Connection| {
+            let _only = rewriting.lock();
+            zone::change(conn, &site)?;
+            // Other days, other rows.
+            unfit.lock().retain(|(of_site, _)| i64::from(*of_site) != i64::from(site.id.0));
+            Ok(())
         };
-        self.writer.run(put).await
+        self.writer.run(change).await
     }
 
     async fn put_key(&self, key: &Key) -> Result<(), Error> {
@@ -72,6 +78,13 @@ impl Registry for DuckStore {
         };
         self.writer.run(forget).await
     }
+}
+
+/// Adds or replaces a site by its id, in the running transaction.
+pub(super) fn replace_site(conn: &Connection, site: &Site) -> Result<(), Error> {
+    run(conn, "DELETE FROM site WHERE id = $1", params![site.id.0])?;
+    let row = params![site.id.0, site.name, site.zone.name(), site.created.0];
+    run(conn, "INSERT INTO site VALUES ($1, $2, $3, $4)", row)
 }
 
 /// Keeps refusals in the running transaction: counts for ever, rows the newest [`REJECTED_KEPT`] of a site.
