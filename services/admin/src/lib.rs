@@ -4,10 +4,12 @@
 //! shared directory. Secrets are told once and stored as hashes. It is not responsible for checking keys on other calls
 //! (crate `rpc`) nor for judging a retried event (the collector does, as the first time).
 
+mod folding;
 mod keys;
 mod message;
 mod service;
 mod sites;
 
+pub use folding::{Folding, Work};
 pub use keys::new_key;
 pub use service::Admin;

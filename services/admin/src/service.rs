@@ -1,9 +1,9 @@
 //! The calls of admin.v1.
 
 use crate::message::{self, invalid, store_failed};
-use crate::new_key;
-use crate::sites::{NAME_BYTES, plan_site};
-use pistats_core::directory::{Directory, Key};
+use crate::sites::{NAME_BYTES, plan_change, plan_site};
+use crate::{Folding, new_key};
+use pistats_core::directory::{Directory, Key, Site};
 use pistats_core::{EventId, Micros, Reason, Scope, SiteId};
 use pistats_proto::admin::v1::admin_service_server::AdminService;
 use pistats_proto::admin::v1::*;
@@ -12,7 +12,7 @@ use pistats_rpc::resubmit::{Resubmission, Resubmit};
 use pistats_store::{REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tonic::{Request, Response, Status};
 
 /// Refused events a page.
@@ -25,12 +25,18 @@ pub struct Admin {
     registry: Arc<dyn Registry>,
     directory: SharedDirectory,
     resubmit: Arc<dyn Resubmit>,
-    changes: Mutex<()>,
+    folding: Arc<dyn Folding>,
+    changes: Arc<Mutex<()>>,
 }
 
 impl Admin {
-    pub fn new(registry: Arc<dyn Registry>, directory: SharedDirectory, resubmit: Arc<dyn Resubmit>) -> Admin {
-        Admin { registry, directory, resubmit, changes: Mutex::new(()) }
+    pub fn new(
+        registry: Arc<dyn Registry>,
+        directory: SharedDirectory,
+        resubmit: Arc<dyn Resubmit>,
+        folding: Arc<dyn Folding>,
+    ) -> Admin {
+        Admin { registry, directory, resubmit, folding, changes: Arc::default() }
     }
 
     fn caller<T>(&self, request: &Request<T>) -> Result<Principal, Status> {
@@ -55,9 +61,26 @@ impl Admin {
 
     /// Changes the directory that everybody sees.
     fn publish(&self, change: impl FnOnce(&mut Directory)) {
-        let mut directory = Directory::clone(&self.directory.load());
-        change(&mut directory);
-        self.directory.store(Arc::new(directory));
+        publish(&self.directory, change);
+    }
+
+    /// Another zone: between two commits of Aggregate all rows move to its days, and everybody goes on with the new one.
+    async fn change_zone(&self, site: Site, only: OwnedMutexGuard<()>) -> Result<(), Status> {
+        let (registry, directory) = (self.registry.clone(), self.directory.clone());
+        let (reply, answer) = oneshot::channel();
+        let work = async move {
+            // Held to the end, also when the caller has gone: two changes must not overtake each other.
+            let _only = only;
+            let changed = registry.change_zone(&site).await;
+            if changed.is_ok() {
+                publish(&directory, |directory| directory.put_site(site));
+            }
+            // Nobody waits any more: the effect stands all the same.
+            let _ = reply.send(changed);
+        };
+        self.folding.pause(Box::pin(work)).await?;
+        let changed = answer.await.map_err(|_| Status::internal("the change ended abnormally; look at the site"))?;
+        changed.map_err(store_failed)
     }
 
     async fn add_key(&self, scope: Scope, site: SiteId, name: &str) -> Result<NewKey, Status> {
@@ -100,8 +123,23 @@ impl AdminService for Admin {
         Ok(Response::new(ListSitesResponse { sites: sites.into_iter().map(message::site).collect() }))
     }
 
-    async fn update_site(&self, _: Request<UpdateSiteRequest>) -> Result<Response<UpdateSiteResponse>, Status> {
-        Err(Status::unimplemented("being built"))
+    async fn update_site(&self, request: Request<UpdateSiteRequest>) -> Result<Response<UpdateSiteResponse>, Status> {
+        let id = self.site_of(&request, request.get_ref().site_id)?;
+        let wish = request.into_inner();
+        let one_at_a_time = self.changes.clone().lock_owned().await;
+        let directory = self.directory.load_full();
+        let Some(site) = directory.site(id) else {
+            return Err(Status::not_found(format!("there is no site {}; `pistats site list` names them", id.0)));
+        };
+        let changed = plan_change(&directory, site, &wish.name, &wish.time_zone)?;
+        let told = message::site(&changed);
+        if changed.zone != site.zone {
+            self.change_zone(changed, one_at_a_time).await?;
+        } else if changed.name != site.name {
+            self.registry.put_site(&changed).await.map_err(store_failed)?;
+            self.publish(|directory| directory.put_site(changed));
+        }
+        Ok(Response::new(UpdateSiteResponse { site: Some(told) }))
     }
 
     async fn create_key(&self, request: Request<CreateKeyRequest>) -> Result<Response<CreateKeyResponse>, Status> {
@@ -188,6 +226,12 @@ impl AdminService for Admin {
         }
         Ok(Response::new(answer))
     }
+}
+
+fn publish(shared: &SharedDirectory, change: impl FnOnce(&mut Directory)) {
+    let mut directory = Directory::clone(&shared.load());
+    change(&mut directory);
+    shared.store(Arc::new(directory));
 }
 
 fn resubmission(row: &RejectedRow) -> Resubmission {

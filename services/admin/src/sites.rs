@@ -1,4 +1,4 @@
-//! Making sites.
+//! Making and changing sites.
 
 use crate::message::invalid;
 use pistats_core::directory::{Directory, Site};
@@ -10,14 +10,46 @@ pub(crate) const MOST_SITES: usize = 10_000;
 /// Bytes of a name of a site or a key.
 pub(crate) const NAME_BYTES: usize = 200;
 
-/// Checks a wish for a site and gives it the next id.
-pub(crate) fn plan_site(directory: &Directory, name: &str, time_zone: &str, now: Micros) -> Result<Site, Status> {
-    let name = name.trim();
+/// A name as it is kept.
+fn name(wished: &str) -> Result<&str, Status> {
+    let name = wished.trim();
     if name.is_empty() || name.len() > NAME_BYTES || name.contains('\0') {
         return Err(invalid("name", "give the site a name of 1 to 200 bytes, such as its host name"));
     }
-    let zone_name = if time_zone.is_empty() { "UTC" } else { time_zone };
-    let zone = Zone::named(zone_name).map_err(|unknown| invalid("time_zone", &unknown.to_string()))?;
+    Ok(name)
+}
+
+fn zone(name: &str) -> Result<Zone, Status> {
+    Zone::named(name).map_err(|unknown| invalid("time_zone", &unknown.to_string()))
+}
+
+/// Checks a wish for a change: the site as it is to be. What is empty stays.
+pub(crate) fn plan_change(
+    directory: &Directory,
+    site: &Site,
+    wished_name: &str,
+    time_zone: &str,
+) -> Result<Site, Status> {
+    if wished_name.is_empty() && time_zone.is_empty() {
+        return Err(invalid("name", "name what is to change: the name, the time_zone, or both"));
+    }
+    let mut changed = site.clone();
+    if !wished_name.is_empty() {
+        changed.name = name(wished_name)?.to_owned();
+    }
+    if !time_zone.is_empty() {
+        changed.zone = zone(time_zone)?;
+    }
+    if directory.sites().iter().any(|other| other.id != site.id && other.name == changed.name) {
+        return Err(Status::already_exists(format!("there is a site named {:?}; choose another name", changed.name)));
+    }
+    Ok(changed)
+}
+
+/// Checks a wish for a site and gives it the next id.
+pub(crate) fn plan_site(directory: &Directory, wished: &str, time_zone: &str, now: Micros) -> Result<Site, Status> {
+    let name = name(wished)?;
+    let zone = zone(if time_zone.is_empty() { "UTC" } else { time_zone })?;
     let sites = directory.sites();
     if sites.iter().any(|site| site.name == name) {
         return Err(Status::already_exists(format!("there is a site named {name:?}; choose another name")));
@@ -46,6 +78,29 @@ mod tests {
         directory.put_site(first);
         assert_eq!(plan(&directory, "a.example", ""), Err(Code::AlreadyExists));
         assert_eq!(plan(&directory, "b.example", "").map(|site| site.id), Ok(SiteId(2)));
+    }
+
+    #[test]
+    fn a_change_keeps_what_is_not_named_and_takes_no_other_sites_name() {
+        let mut directory = Directory::default();
+        for name in ["a.example", "b.example"] {
+            let site = plan(&directory, name, "Europe/Berlin").expect("a site");
+            directory.put_site(site);
+        }
+        let site = directory.site(SiteId(1)).expect("the first").clone();
+        let change = |name: &str, zone: &str| {
+            let changed = plan_change(&directory, &site, name, zone).map_err(|status| status.code());
+            changed.map(|site| (site.id, site.name, site.zone.name().to_owned()))
+        };
+        let of = |name: &str, zone: &str| Ok((SiteId(1), name.to_owned(), zone.to_owned()));
+        assert_eq!(change(" c.example", ""), of("c.example", "Europe/Berlin"));
+        assert_eq!(change("", "Asia/Kolkata"), of("a.example", "Asia/Kolkata"));
+        assert_eq!(change("a.example", "Europe/Berlin"), of("a.example", "Europe/Berlin"), "its own name is free");
+        assert_eq!(change("b.example", ""), Err(Code::AlreadyExists));
+        assert_eq!(change("", ""), Err(Code::InvalidArgument));
+        assert_eq!(change(" ", "UTC"), Err(Code::InvalidArgument));
+        assert_eq!(change(&"x".repeat(201), ""), Err(Code::InvalidArgument));
+        assert_eq!(change("", "Mars/Olympus"), Err(Code::InvalidArgument));
     }
 
     #[test]

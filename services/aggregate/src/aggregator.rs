@@ -3,12 +3,16 @@
 use crate::epoch::{Current, Running, Setup};
 use crate::live::{Clock, Live};
 use crate::notices::Notices;
+use crate::pauses::Pauses;
 use crate::stats::Stats;
 use crate::{Config, Error, recall, upkeep, usual};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use pistats_core::{Micros, PartitionId};
 use pistats_eventlog::EventLog;
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::Store;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,6 +22,8 @@ use tokio::task::JoinHandle;
 pub(crate) enum Command {
     /// Commit, forget everything in memory, start again; answered when it runs again.
     Reset(oneshot::Sender<()>),
+    /// Commit, forget everything in memory, do this while nothing is folded, start again.
+    Pause(BoxFuture<'static, ()>),
     Shutdown,
 }
 
@@ -103,6 +109,11 @@ impl Handle {
         Ok(())
     }
 
+    /// For those who change what folding relies on.
+    pub fn pauses(&self) -> Pauses {
+        Pauses(self.commands.clone())
+    }
+
     /// Commits what is folded, then stops. What was not folded is still in the log.
     pub async fn shutdown(self) {
         let _ = self.commands.send(Command::Shutdown).await;
@@ -148,6 +159,8 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
                         waiting.push(reply);
                         recalls = true;
                     }
+                    // If the last commit failed, that is no reason not to: nothing is in memory any more.
+                    Some(Command::Pause(work)) => pause_for(&setup, work, &mut recalls).await,
                     None => {}
                 }
                 match epoch.failure() {
@@ -169,11 +182,22 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
             () = tokio::time::sleep(pause.min(longest)) => {}
             command = asked.recv() => match command {
                 Some(Command::Reset(reply)) => waiting.push(reply),
-                _ => return,
+                Some(Command::Pause(work)) => pause_for(&setup, work, &mut recalls).await,
+                Some(Command::Shutdown) | None => return,
             },
         }
         pause = (pause * 2).min(longest);
     }
+}
+
+/// Does what may only be done while nothing is folded.
+async fn pause_for(setup: &Setup, work: BoxFuture<'static, ()>, recalls: &mut bool) {
+    if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+        tracing::error!("what folding was paused for ended abnormally");
+    }
+    // It may have changed the warehouse in any way: whoever shows reports looks at everything anew.
+    *recalls = true;
+    setup.notices.reset(setup.live.now());
 }
 
 async fn start(setup: &Arc<Setup>, recalls: &mut bool) -> Result<Running, Error> {

@@ -24,7 +24,7 @@ pub enum Command {
     /// Asks for a report
     #[command(subcommand)]
     Query(Query),
-    /// Makes and lists sites
+    /// Makes, changes and lists sites
     #[command(subcommand)]
     Site(SiteCommand),
     /// Makes, lists and revokes keys
@@ -273,6 +273,21 @@ pub enum SiteCommand {
         /// IANA time zone, such as Europe/Berlin
         #[arg(long, default_value = "UTC")]
         time_zone: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Changes a site's name or time zone; another zone makes all its days anew
+    Update {
+        #[command(flatten)]
+        server: Server,
+        /// Name, as listed
+        site: String,
+        /// The new name
+        #[arg(long)]
+        name: Option<String>,
+        /// The new IANA time zone, such as Europe/Berlin
+        #[arg(long, required_unless_present = "name")]
+        time_zone: Option<String>,
         #[arg(long)]
         json: bool,
     },

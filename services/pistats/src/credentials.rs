@@ -60,6 +60,14 @@ impl Credentials {
         sites.entry(site.to_owned()).or_default().insert(scope.to_owned(), secret.to_owned());
     }
 
+    /// Keeps a site's secrets under its new name. False: there is nothing to rename.
+    pub fn rename(&mut self, server: &str, from: &str, to: &str) -> bool {
+        let Some(sites) = self.servers.get_mut(server).filter(|_| from != to) else { return false };
+        let Some(keys) = sites.remove(from) else { return false };
+        sites.insert(to.to_owned(), keys);
+        true
+    }
+
     /// Writes the file, whole or not at all.
     pub fn save(&self) -> Result<PathBuf, String> {
         let path = Credentials::path().ok_or("no home folder to keep keys in; set PISTATS_CREDENTIALS")?;
@@ -96,6 +104,17 @@ mod tests {
         kept.keep("http://a", "two", "read", "secret-2");
         assert_eq!(kept.find("http://a", None, Scope::Read), None);
         assert_eq!(kept.find("http://a", Some("two"), Scope::Read), Some("secret-2"));
+    }
+
+    #[test]
+    fn secrets_go_with_a_sites_new_name() {
+        let mut kept = Credentials::default();
+        kept.keep("http://a", "one", "read", "secret-1");
+        assert!(kept.rename("http://a", "one", "two"));
+        assert_eq!(kept.find("http://a", Some("two"), Scope::Read), Some("secret-1"));
+        assert_eq!(kept.find("http://a", Some("one"), Scope::Read), None);
+        assert!(!kept.rename("http://a", "two", "two") && !kept.rename("http://b", "two", "three"));
+        assert_eq!(kept.sites("http://a"), ["two"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! Going down is going up in reverse, each step within the deadline, and who is late is named. A crash at any moment is
 //! fine too: what was acknowledged is in the log.
 
+mod folding;
 mod living;
 mod open;
 mod secrets;
@@ -113,7 +114,12 @@ impl Running {
             secrets.visitor_secret,
         )
         .with_watch_streams(config.query.watch_streams);
-        let admin = Admin::new(backends.registry.clone(), directory.clone(), collector.clone());
+        let admin = Admin::new(
+            backends.registry.clone(),
+            directory.clone(),
+            collector.clone(),
+            Arc::new(folding::All(aggregator.pauses())),
+        );
         let server = pistats_rpc::Server::new(settings)
             .map_err(|error| error.to_string())?
             .add(Ingest::new(collector, directory.clone()).server())

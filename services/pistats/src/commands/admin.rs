@@ -50,6 +50,23 @@ pub async fn site(command: SiteCommand) -> Result<(), Failure> {
             }
             say!("These secrets are told once; for your own commands they are kept in {}.", path.display());
         }
+        SiteCommand::Update { server, site, name, time_zone, json } => {
+            let site_id = site_id(&server, &site).await?;
+            let (name, time_zone) = (name.unwrap_or_default(), time_zone.unwrap_or_default());
+            let request = UpdateSiteRequest { site_id, name, time_zone };
+            let changed = client(&server)?.update_site(request).await.map_err(failed)?.into_inner().site;
+            let changed = changed.unwrap_or_default();
+            let mut kept = Credentials::load()?;
+            if kept.rename(&server.server, &site, &changed.name) {
+                kept.save()?;
+            }
+            if json {
+                let Site { id, name, time_zone, .. } = changed;
+                say!("{}", serde_json::json!({"id": id, "name": name, "time_zone": time_zone}));
+            } else {
+                say!("site {} ({}), time zone {}", changed.name, changed.id, changed.time_zone);
+            }
+        }
         SiteCommand::List { server, json } => {
             let sites = client(&server)?.list_sites(ListSitesRequest {}).await.map_err(failed)?.into_inner().sites;
             if json {
