@@ -76,6 +76,14 @@ impl AggregateConfig {
 #[serde(deny_unknown_fields)]
 pub struct QueryConfig {
     pub watch_streams: usize,
+    pub bitmap_cache_bytes: u64,
+}
+
+impl QueryConfig {
+    /// What the query service is told.
+    pub fn settings(&self) -> pistats_query::Config {
+        pistats_query::Config { bitmap_cache_bytes: self.bitmap_cache_bytes, watch_streams: self.watch_streams }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

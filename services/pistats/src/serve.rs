@@ -112,8 +112,8 @@ impl Running {
             Arc::new(Here(aggregator.observer())),
             directory.clone(),
             secrets.visitor_secret,
-        )
-        .with_watch_streams(config.query.watch_streams);
+            &config.query.settings(),
+        );
         let admin = Admin::new(
             backends.registry.clone(),
             directory.clone(),

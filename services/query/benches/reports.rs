@@ -101,6 +101,7 @@ fn reports(tenant: &Tenant) -> Vec<(&'static str, Vec<Statement>)> {
     let selection = |range, filters: &[Filter]| Selection { range, filters: filters.to_vec(), bots: Bots::Exclude };
     let traffic = |range, filters: &[Filter], interval, compare| {
         let question = Traffic { selection: selection(range, filters), interval };
+        // Without the visitors of days: those come from day sets.
         plan::traffic(tenant, &question, compare).unwrap().statements
     };
     let list = |range, filters: &[Filter], dimension, compare| {

@@ -14,6 +14,11 @@ use tonic::metadata::MetadataMap;
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
+    /// Waits for ever.
+    pub(crate) fn none() -> Deadline {
+        Deadline(None)
+    }
+
     /// The deadline that a request brought along (gRPC over HTTP/2: `grpc-timeout`).
     pub(crate) fn of(metadata: &MetadataMap) -> Deadline {
         let header = metadata.get("grpc-timeout").and_then(|value| value.to_str().ok());

@@ -25,6 +25,7 @@
 //! the directory's site only: no query sees another site's rows (P-7).
 
 mod answer;
+mod config;
 mod deadline;
 mod export;
 pub mod lists;
@@ -39,6 +40,8 @@ mod status;
 mod walk;
 mod watch;
 
+pub use config::Config;
 pub use live::{Living, Nothing, Unreachable};
+pub use people::Tally;
 pub use plan::Tenant;
 pub use service::Query;

@@ -11,6 +11,7 @@ mod realtime;
 mod retention;
 mod traffic;
 
+use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::live::Living;
 use crate::plan::Malformed;
@@ -23,11 +24,12 @@ use tonic::Status;
 pub(crate) struct Reports {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) living: Arc<dyn Living>,
+    pub(crate) people: Arc<people::Shared>,
 }
 
 impl Reports {
-    pub(crate) fn new(store: Arc<dyn Store>, living: Arc<dyn Living>) -> Reports {
-        Reports { store, living }
+    pub(crate) fn new(store: Arc<dyn Store>, living: Arc<dyn Living>, config: &Config) -> Reports {
+        Reports { store, living, people: people::Shared::of_bytes(config.bitmap_cache_bytes) }
     }
 
     /// Reads statements in one snapshot.

@@ -1,13 +1,16 @@
 //! The calls of query.v1: who asks, until when; what is answered stands in `reports`.
 
+use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::live::Living;
-use crate::plan::Tenant;
+use crate::people::Tally;
+use crate::plan::{Tenant, TrafficAnswer};
 use crate::reports::Reports;
 use crate::watch::{Hub, Settings};
 use crate::{export, status};
 use futures::stream::BoxStream;
 use pistats_core::Scope;
+use pistats_core::report::{Cohort, Compare, Retention, Traffic};
 use pistats_proto::convert::query as convert;
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{
@@ -35,25 +38,41 @@ impl Query {
         living: Arc<dyn Living>,
         directory: SharedDirectory,
         visitor_secret: [u8; 32],
+        config: &Config,
     ) -> Query {
-        let reports = Arc::new(Reports::new(store, living));
-        let hub = hub(&reports, &directory, Settings::default());
+        let reports = Arc::new(Reports::new(store, living.clone(), config));
+        let settings = Settings { streams: config.watch_streams, ..Settings::default() };
+        let hub = Hub::new(reports.clone(), living, directory.clone(), settings);
         Query { reports, hub, directory, visitor_secret }
     }
 
-    /// The same with another limit of streams that are watched at once; one more is refused.
-    pub fn with_watch_streams(mut self, streams: usize) -> Query {
-        self.hub = hub(&self.reports, &self.directory, Settings { streams, ..Settings::default() });
-        self
+    /// Traffic as question and answer of the domain, for who stands in the same process and knows the tenant.
+    ///
+    /// Errors: as the call's.
+    pub async fn traffic_of(
+        &self,
+        tenant: &Tenant,
+        question: &Traffic,
+        compare: Option<Compare>,
+    ) -> Result<TrafficAnswer, Status> {
+        let (_, answer) = self.reports.traffic_of(tenant, question, compare, Deadline::none()).await?;
+        Ok(answer)
+    }
+
+    /// Retention in the same way.
+    pub async fn retention_of(&self, tenant: &Tenant, question: &Retention) -> Result<Vec<Cohort>, Status> {
+        let (_, cohorts) = self.reports.retention_of(tenant, question, Deadline::none()).await?;
+        Ok(cohorts)
+    }
+
+    /// Where people were counted from so far.
+    pub fn tally(&self) -> Tally {
+        self.reports.people.tallies.now()
     }
 
     fn tenant<T>(&self, request: &Request<T>) -> Result<Tenant, Status> {
         tenant(&self.directory, request)
     }
-}
-
-fn hub(reports: &Arc<Reports>, directory: &SharedDirectory, settings: Settings) -> Arc<Hub> {
-    Hub::new(reports.clone(), reports.living.clone(), directory.clone(), settings)
 }
 
 /// Whose rows the caller may see. The site comes from the key alone.

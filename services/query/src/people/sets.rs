@@ -36,6 +36,18 @@ impl DaySets {
         Ok(DaySets(by_day.into_iter().map(set).collect::<Result<_, Malformed>>()?))
     }
 
+    /// Takes in the visitors of a day that is not there yet.
+    pub(crate) fn insert(&mut self, day: Day, visitors: Arc<RoaringBitmap>) {
+        if !visitors.is_empty() {
+            self.0.insert(day, visitors);
+        }
+    }
+
+    /// Days with visitors.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The visitors of any of the days, both ends included.
     pub(crate) fn over(&self, first: Day, last: Day) -> Arc<RoaringBitmap> {
         if first > last {

@@ -1,20 +1,23 @@
 //! Traffic: totals and a series.
 //!
 //! ```text
-//!   no filters, steps of whole quarters    people   visitors and new visitors, from event
-//!                                          counts   events, page views, values: rollups, raw where dirty
-//!                                          sessions rollups, raw where dirty
-//!   otherwise                              people and counts in one statement, from event; sessions, from session
+//!                no filters, steps of whole quarters    one filter that bitmaps are kept of    otherwise
+//!   visitors     days: day sets; else from event        days: day sets; else as otherwise      ┐ one statement, from event
+//!   counts       rollups, raw where dirty               from event                             ┘
+//!   sessions     rollups, raw where dirty               from session                           from session
 //! ```
 //!
-//! Every statement gives one row a step, and one without a step for the whole range: the visitors of a range are not the
-//! sum of its steps' visitors.
+//! Day sets (`people`) serve ranges of days with steps of days or none; new visitors are those of them that were first seen
+//! in the same step. Every statement gives one row a step, and one without a step for the whole range: the visitors of a
+//! range are not the sum of its steps' visitors.
 
 use super::{Malformed, Tenant};
 use crate::answer::{cell, count, read_counts, read_events, read_sessions};
+use crate::people::{DaySets, DaysOf, has_bitmaps};
 use crate::sql::{self, At, ENGINE, Selected, Source, Sql, fits_rollups, newcomers};
+use pistats_core::Day;
 use pistats_core::event::PAGE_VIEW;
-use pistats_core::report::{Compare, Metrics, Traffic};
+use pistats_core::report::{Compare, Metrics, Selection, Traffic};
 use pistats_core::time::{Bucket, Range};
 use pistats_proto::convert::Invalid;
 use pistats_proto::convert::query::MOST_STEPS;
@@ -35,6 +38,8 @@ const DIRTY: &str = "SELECT DISTINCT hour * 3600000000 AS hour_us FROM rollup_di
 pub struct TrafficPlan {
     /// To be read in one snapshot, in this order.
     pub statements: Vec<Statement>,
+    /// The day sets to be read in the same snapshot.
+    pub(crate) sets: Vec<DaysOf>,
     asked: Side,
     compared: Option<Side>,
 }
@@ -42,7 +47,20 @@ pub struct TrafficPlan {
 /// One range of a plan.
 struct Side {
     series: Option<sql::Series>,
-    rolled: bool,
+    people: PeopleOf,
+    /// The days of the range, where day sets are asked for.
+    days: Option<(Day, Day)>,
+}
+
+/// Where a range's visitors come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PeopleOf {
+    /// A statement of their own.
+    Statement,
+    /// The same statement as the counts.
+    Counts,
+    /// Two sets: those with selected events, those first seen.
+    Sets { selected: usize, seen: usize },
 }
 
 /// Totals and steps of a range.
@@ -64,26 +82,26 @@ pub struct TrafficAnswer {
 ///
 /// Refused: more than 10,000 steps (field `interval`).
 pub fn traffic(tenant: &Tenant, question: &Traffic, compare: Option<Compare>) -> Result<TrafficPlan, Invalid> {
-    let mut statements = Vec::new();
+    let (mut statements, mut sets) = (Vec::new(), Vec::new());
     let range = question.selection.range;
-    let asked = plan_side(tenant, question, range, MOST_STEPS, &mut statements)?;
+    let asked = plan_side(tenant, question, range, MOST_STEPS, &mut statements, &mut sets)?;
     let compared = match compare {
         // The same dates of another year may have a leap day, or an hour, more.
         Some(compare) => {
             let range = compare.range(range, tenant.zone());
-            Some(plan_side(tenant, question, range, 2 * MOST_STEPS, &mut statements)?)
+            Some(plan_side(tenant, question, range, 2 * MOST_STEPS, &mut statements, &mut sets)?)
         }
         None => None,
     };
-    Ok(TrafficPlan { statements, asked, compared })
+    Ok(TrafficPlan { statements, sets, asked, compared })
 }
 
 impl TrafficPlan {
-    /// Reads the answer of the statements.
-    pub fn answer(&self, results: Vec<Rows>) -> Result<TrafficAnswer, Malformed> {
+    /// Reads the answer of the statements and the sets.
+    pub(crate) fn answer(&self, results: Vec<Rows>, sets: &[DaySets]) -> Result<TrafficAnswer, Malformed> {
         let mut results = results.into_iter();
-        let asked = self.asked.answer(&mut results)?;
-        let compared = self.compared.as_ref().map(|side| side.answer(&mut results)).transpose()?;
+        let asked = self.asked.answer(&mut results, sets)?;
+        let compared = self.compared.as_ref().map(|side| side.answer(&mut results, sets)).transpose()?;
         Ok(TrafficAnswer { asked, compared })
     }
 }
@@ -94,6 +112,7 @@ fn plan_side(
     range: Range,
     most: usize,
     statements: &mut Vec<Statement>,
+    sets: &mut Vec<DaysOf>,
 ) -> Result<Side, Invalid> {
     let series = match question.interval {
         Some(interval) => match sql::Series::new(interval, range, tenant.zone(), most) {
@@ -110,22 +129,38 @@ fn plan_side(
     let aligned = fits_rollups(range) && series.as_ref().is_none_or(sql::Series::fits_rollups);
     let rolled = aligned && !selected.has_filters();
     let steps = Steps { tenant, selected: &selected, series: series.as_ref() };
-    if rolled {
-        statements.push(steps.people(false));
-        statements.push(steps.rolled_counts());
-        statements.push(steps.rolled_sessions());
-    } else {
-        statements.push(steps.people(true));
-        statements.push(steps.sessions());
+    let (people, days) = match range {
+        Range::Days { first, last } if question.interval.is_none_or(|interval| !interval.is_clock()) => {
+            let of_range = DaysOf::Selected(Selection { range, ..question.selection.clone() });
+            if has_bitmaps(&of_range) {
+                let place = sets.len();
+                sets.extend([of_range, DaysOf::FirstSeen { first, last }]);
+                (PeopleOf::Sets { selected: place, seen: place + 1 }, Some((first, last)))
+            } else {
+                (PeopleOf::Counts, None)
+            }
+        }
+        _ if rolled => (PeopleOf::Statement, None),
+        _ => (PeopleOf::Counts, None),
+    };
+    match people {
+        PeopleOf::Statement => statements.push(steps.people(false)),
+        PeopleOf::Counts => statements.push(steps.people(true)),
+        PeopleOf::Sets { .. } => {}
     }
-    Ok(Side { series, rolled })
+    match (rolled, people) {
+        (true, _) => statements.extend([steps.rolled_counts(), steps.rolled_sessions()]),
+        (false, PeopleOf::Counts) => statements.push(steps.sessions()),
+        (false, _) => statements.extend([steps.counts(), steps.sessions()]),
+    }
+    Ok(Side { series, people, days })
 }
 
 /// Takes the columns of one row into its step.
 type ReadRow<'a> = dyn Fn(&mut Metrics, &[pistats_store::Cell]) -> Result<(), Malformed> + 'a;
 
 impl Side {
-    fn answer(&self, results: &mut impl Iterator<Item = Rows>) -> Result<Series, Malformed> {
+    fn answer(&self, results: &mut impl Iterator<Item = Rows>, sets: &[DaySets]) -> Result<Series, Malformed> {
         let mut series = Series { total: Metrics::default(), steps: Vec::new() };
         let mut places = HashMap::new();
         if let Some(steps) = &self.series {
@@ -146,18 +181,37 @@ impl Side {
             }
             Ok(())
         };
-        if self.rolled {
-            fill(&|metrics, row| {
-                metrics.visitors = count(row, 1)?;
-                metrics.new_visitors = count(row, 2)?;
-                Ok(())
-            })?;
-            fill(&|metrics, row| read_counts(metrics, row, 1))?;
-        } else {
-            fill(&|metrics, row| read_events(metrics, row, 1))?;
+        match self.people {
+            PeopleOf::Counts => fill(&|metrics, row| read_events(metrics, row, 1))?,
+            PeopleOf::Sets { .. } => fill(&|metrics, row| read_counts(metrics, row, 1))?,
+            PeopleOf::Statement => {
+                fill(&|metrics, row| {
+                    metrics.visitors = count(row, 1)?;
+                    metrics.new_visitors = count(row, 2)?;
+                    Ok(())
+                })?;
+                fill(&|metrics, row| read_counts(metrics, row, 1))?;
+            }
         }
         fill(&|metrics, row| read_sessions(metrics, row, 1))?;
+        if let (PeopleOf::Sets { selected, seen }, Some(days)) = (self.people, self.days) {
+            let set = |place: usize| sets.get(place).ok_or_else(|| Malformed("a day set is missing".into()));
+            count_people(&mut series, days, set(selected)?, set(seen)?);
+        }
         Ok(series)
+    }
+}
+
+/// Visitors and new visitors of the range and of each step.
+fn count_people(series: &mut Series, (first, last): (Day, Day), selected: &DaySets, seen: &DaySets) {
+    let count = |metrics: &mut Metrics, first, last| {
+        let visitors = selected.over(first, last);
+        metrics.visitors = visitors.len();
+        metrics.new_visitors = visitors.intersection_len(&seen.over(first, last));
+    };
+    count(&mut series.total, first, last);
+    for (bucket, metrics) in &mut series.steps {
+        count(metrics, bucket.first_day, bucket.last_day);
     }
 }
 
@@ -259,16 +313,27 @@ impl Steps<'_> {
             "SELECT {step}r.events, r.page_views, r.value_count, r.value_sum, r.value_min, r.value_max \
              FROM traffic_15m r WHERE {clean}"
         );
-        let step = self.step(&mut sql, At::EVENT);
-        let Source { from, conditions } = self.selected.events_in_range(&mut sql, "");
-        let page_view = sql.bind(PAGE_VIEW);
-        let raw = format!(
-            "SELECT {step}1, CASE WHEN e.name = {page_view} THEN 1 ELSE 0 END, \
-             CASE WHEN e.value IS NULL THEN 0 ELSE 1 END, e.value, e.value, e.value \
-             FROM {from} WHERE {conditions} AND {}",
-            lies_in_dirty(At::EVENT)
-        );
+        let raw = format!("{} AND {}", self.raw_counts(&mut sql), lies_in_dirty(At::EVENT));
         self.grouped(sql, SUMS_OF_COUNTS, &format!("{rolled}\nUNION ALL\n{raw}"))
+    }
+
+    /// Numbers of events, from rows alone.
+    fn counts(&self) -> Statement {
+        let mut sql = self.sql();
+        let raw = self.raw_counts(&mut sql);
+        self.grouped(sql, SUMS_OF_COUNTS, &raw)
+    }
+
+    /// The numbers of each event `e`, in the order of a rollup's.
+    fn raw_counts(&self, sql: &mut Sql<'_>) -> String {
+        let step = self.step(sql, At::EVENT);
+        let Source { from, conditions } = self.selected.events_in_range(sql, "");
+        let page_view = sql.bind(PAGE_VIEW);
+        format!(
+            "SELECT {step}1 AS events, CASE WHEN e.name = {page_view} THEN 1 ELSE 0 END AS page_views, \
+             CASE WHEN e.value IS NULL THEN 0 ELSE 1 END AS value_count, e.value AS value_sum, e.value AS value_min, \
+             e.value AS value_max FROM {from} WHERE {conditions}"
+        )
     }
 
     fn rolled_sessions(&self) -> Statement {

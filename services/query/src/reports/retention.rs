@@ -1,9 +1,10 @@
 //! `Retention`.
 
-use super::Reports;
+use super::{Reports, aside};
 use crate::deadline::Deadline;
 use crate::plan::{self, Tenant};
 use crate::status;
+use pistats_core::report::{AsOf, Cohort, Retention};
 use pistats_proto::convert::query as convert;
 use pistats_proto::query::v1::{RetentionRequest, RetentionResponse};
 use tonic::Status;
@@ -17,14 +18,24 @@ impl Reports {
         deadline: Deadline,
     ) -> Result<RetentionResponse, Status> {
         let question = convert::retention(request).map_err(status::invalid)?;
-        let plan = plan::retention(&question).map_err(status::invalid)?;
-        let people = self.people(tenant, &plan.sets, deadline).await?;
-        let as_of = people.as_of;
-        let cohorts = deadline.bound(super::aside(move || plan.answer(&people.sets))).await?;
+        let (as_of, cohorts) = self.retention_of(tenant, &question, deadline).await?;
         Ok(RetentionResponse {
             cohorts: cohorts.into_iter().map(convert::cohort).collect(),
             as_of: Some(convert::as_of(&as_of)),
             time_zone: tenant.zone().name().to_owned(),
         })
+    }
+
+    /// The same as question and answer of the domain.
+    pub(crate) async fn retention_of(
+        &self,
+        tenant: &Tenant,
+        question: &Retention,
+        deadline: Deadline,
+    ) -> Result<(AsOf, Vec<Cohort>), Status> {
+        let plan = plan::retention(question).map_err(status::invalid)?;
+        let people = self.people(tenant, &plan.sets, Vec::new(), deadline).await?;
+        let cohorts = aside(move || plan.answer(&people.sets));
+        Ok((people.as_of, deadline.bound(cohorts).await?))
     }
 }

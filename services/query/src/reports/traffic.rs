@@ -1,9 +1,10 @@
 //! `Traffic`.
 
-use super::Reports;
+use super::{Reports, aside};
 use crate::deadline::Deadline;
-use crate::plan::{self, Series, Tenant};
+use crate::plan::{self, Series, Tenant, TrafficAnswer};
 use crate::status;
+use pistats_core::report::{AsOf, Compare, Traffic};
 use pistats_proto::convert::query as convert;
 use pistats_proto::query::v1::{Step, TrafficRequest, TrafficResponse};
 use tonic::Status;
@@ -17,9 +18,7 @@ impl Reports {
         deadline: Deadline,
     ) -> Result<TrafficResponse, Status> {
         let (question, compare) = convert::traffic(request).map_err(status::invalid)?;
-        let mut plan = plan::traffic(tenant, &question, compare).map_err(status::invalid)?;
-        let read = self.read(deadline, std::mem::take(&mut plan.statements)).await?;
-        let answer = plan.answer(read.results).map_err(status::of_malformed)?;
+        let (as_of, answer) = self.traffic_of(tenant, &question, compare, deadline).await?;
         let (compared_total, compared_steps) = match &answer.compared {
             Some(series) => (Some(convert::metrics(&series.total)), steps(series)),
             None => (None, Vec::new()),
@@ -29,9 +28,28 @@ impl Reports {
             steps: steps(&answer.asked),
             compared_total,
             compared_steps,
-            as_of: Some(convert::as_of(&read.as_of)),
+            as_of: Some(convert::as_of(&as_of)),
             time_zone: tenant.zone().name().to_owned(),
         })
+    }
+
+    /// The same as question and answer of the domain.
+    pub(crate) async fn traffic_of(
+        &self,
+        tenant: &Tenant,
+        question: &Traffic,
+        compare: Option<Compare>,
+        deadline: Deadline,
+    ) -> Result<(AsOf, TrafficAnswer), Status> {
+        let mut plan = plan::traffic(tenant, question, compare).map_err(status::invalid)?;
+        let statements = std::mem::take(&mut plan.statements);
+        if plan.sets.is_empty() {
+            let read = self.read(deadline, statements).await?;
+            return Ok((read.as_of, plan.answer(read.results, &[]).map_err(status::of_malformed)?));
+        }
+        let people = self.people(tenant, &plan.sets, statements, deadline).await?;
+        let counted = aside(move || plan.answer(people.more, &people.sets));
+        Ok((people.as_of, deadline.bound(counted).await?))
     }
 }
 

@@ -54,12 +54,12 @@ async fn lists_of_clean_dirty_and_mixed_days_are_the_oracles() {
         let zone = &zones[seed as usize % zones.len()];
         let mut rng = StdRng::seed_from_u64(seed);
         let (warehouse, oracle) = filled(seed, zone, &mut rng).await;
-        let tenant = warehouse.tenant(1);
+        let (tenant, service) = (warehouse.tenant(1), warehouse.service());
         for _ in 0..12 {
             let asked = question(&mut rng, &oracle, zone);
             let compare = *[None, Some(Compare::PreviousPeriod), Some(Compare::PreviousYear)].choose(&mut rng).unwrap();
             let case = format!("seed {seed}, zone {}: {asked:#?}, {compare:?}", zone.name());
-            check(&warehouse, &tenant, &oracle, &Question::Breakdown(asked.clone()), compare, &case).await;
+            check(&warehouse, &service, &tenant, &oracle, &Question::Breakdown(asked.clone()), compare, &case).await;
             let spy = Spy::over(&warehouse);
             if lists::breakdown(&spy, &tenant, &asked, compare).await.is_ok() {
                 match (spy.sheets.load(Ordering::SeqCst) > 0, spy.raw.load(Ordering::SeqCst) > 0) {

@@ -6,6 +6,7 @@
 //!   filters    every operator, over one value and over several     pages   entry and exit pages, lists and their order
 //!   zones      steps over changes of the clock                     export  order, pages, back-pressure, one as_of
 //!   funnel     steps, limit, order, re-entry and periods, by hand
+//!   people     random questions about people, from bitmaps and from rows; sheets that are built anew under a question
 //!   retention  cohorts of a history worked out by hand, by days, weeks and months
 //!   journey    whose, page by page                                lists   breakdowns from sheets of clean, dirty and mixed days
 //!   refusals   what is refused, and the field that is named
@@ -20,6 +21,7 @@ mod journey;
 mod lists;
 mod oracle;
 mod pages;
+mod people;
 mod refusals;
 mod retention;
 mod rollups;

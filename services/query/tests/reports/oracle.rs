@@ -7,15 +7,16 @@ use crate::warehouse::Warehouse;
 use pistats_core::Zone;
 use pistats_core::report::{Compare, Metrics, Selection, Traffic};
 use pistats_core::time::Bucket;
-use pistats_query::Tenant;
 use pistats_query::lists::{self, Failure};
 use pistats_query::plan::{self, BreakdownRow};
+use pistats_query::{Query, Tenant};
 use pistats_store::{Error, Refresh, Store};
 use pistats_testkit::Oracle;
 use pistats_testkit::histories::{History, Question, questions, zones};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use tonic::Code;
 
 /// A history is asked so much: more histories show more than more questions.
 const QUESTIONS: usize = 20;
@@ -30,12 +31,12 @@ async fn random_questions_are_answered_as_the_oracle_answers_them() {
         let zone = &zones[seed as usize % zones.len()];
         let mut rng = StdRng::seed_from_u64(seed);
         let (warehouse, oracle) = filled(seed, zone, &mut rng).await;
-        let tenant = warehouse.tenant(1);
+        let (tenant, service) = (warehouse.tenant(1), warehouse.service());
         for (number, question) in questions(seed, &oracle, zone).take(QUESTIONS).enumerate() {
             let case = format!("seed {seed}, zone {}, question {number}: {question:#?}", zone.name());
             let compare = [None, None, Some(Compare::PreviousPeriod), Some(Compare::PreviousYearWeekdays)];
             let compare = *compare.choose(&mut rng).unwrap();
-            check(&warehouse, &tenant, &oracle, &question, compare, &case).await;
+            check(&warehouse, &service, &tenant, &oracle, &question, compare, &case).await;
             compared += 1;
         }
         seed += 1;
@@ -76,6 +77,7 @@ async fn refresh_some(warehouse: &Warehouse, rng: &mut StdRng) {
 
 pub(crate) async fn check(
     warehouse: &Warehouse,
+    service: &Query,
     tenant: &Tenant,
     oracle: &Oracle,
     question: &Question,
@@ -85,7 +87,7 @@ pub(crate) async fn check(
     let zone = tenant.zone();
     match question {
         Question::Traffic(asked) => {
-            let ours = traffic(warehouse, tenant, asked, compare).await;
+            let ours = traffic(service, tenant, asked, compare).await;
             let expected = oracle_traffic(oracle, asked, compare, zone);
             assert_eq!(ours, expected, "{case}");
         }
@@ -137,16 +139,15 @@ type Series = (Metrics, Vec<(Bucket, Metrics)>);
 
 /// Totals and steps of the asked and the compared range; nothing where a number does not fit.
 async fn traffic(
-    warehouse: &Warehouse,
+    service: &Query,
     tenant: &Tenant,
     asked: &Traffic,
     compare: Option<Compare>,
 ) -> Option<(Series, Option<Series>)> {
-    let mut plan = plan::traffic(tenant, asked, compare).unwrap();
-    match warehouse.store.read(std::mem::take(&mut plan.statements)).await {
-        Err(Error::Overflow) => None,
-        read => {
-            let answer = plan.answer(read.unwrap().results).unwrap();
+    match service.traffic_of(tenant, asked, compare).await {
+        Err(status) if status.code() == Code::OutOfRange => None,
+        answer => {
+            let answer = answer.unwrap();
             let series = |series: plan::Series| (series.total, series.steps);
             Some((series(answer.asked), answer.compared.map(series)))
         }

@@ -5,7 +5,7 @@ use pistats_core::directory::{Key, KeyHash, Site};
 use pistats_core::{
     Directory, EventId, Micros, Offset, PartitionId, Scope, Session, SiteId, VisitorKey, VisitorNo, Zone,
 };
-use pistats_query::{Nothing, Query, Tenant};
+use pistats_query::{Config, Nothing, Query, Tenant};
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::{Commit, DuckConfig, DuckStore, EventRow, Progress, SessionVersion, Sign, Store, VisitorVersion};
 use pistats_testkit::OracleEvent;
@@ -76,7 +76,7 @@ impl Warehouse {
         keys.extend(self.sites.keys().map(|site| key("write", WRITE_KEY, Scope::Write, *site)));
         let sites = self.sites.values().map(|folded| folded.site.clone());
         let directory: SharedDirectory = Arc::new(ArcSwap::from_pointee(Directory::new(sites, keys)));
-        Query::new(store, Arc::new(Nothing::default()), directory, SECRET)
+        Query::new(store, Arc::new(Nothing::default()), directory, SECRET, &Config::default())
     }
 
     /// Commits events in the order given; those that were stored before change nothing.

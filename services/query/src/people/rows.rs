@@ -19,14 +19,34 @@ pub(crate) enum DaysOf {
     FirstSeen { first: Day, last: Day },
 }
 
-/// The statement that reads them from raw rows.
-pub(crate) fn statement(tenant: &Tenant, wanted: &DaysOf) -> Statement {
+/// Which days are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    AllDays,
+    /// Those whose sheets are behind.
+    DirtyDays,
+}
+
+/// The statement that reads a set from raw rows.
+pub(crate) fn statement(tenant: &Tenant, wanted: &DaysOf, days: Of) -> Statement {
     let mut sql = Sql::new(tenant.site(), ENGINE);
+    let only = |sql: &mut Sql<'_>, day: &str| match days {
+        Of::AllDays => String::new(),
+        Of::DirtyDays => {
+            sql.part("dirty", "SELECT DISTINCT day FROM sheet_dirty WHERE site = $1".to_owned());
+            // The bounds say less, but engines skip blocks of rows by them.
+            format!(
+                " AND {day} >= (SELECT min(day) FROM dirty) AND {day} <= (SELECT max(day) FROM dirty) \
+                 AND {day} IN (SELECT day FROM dirty)"
+            )
+        }
+    };
     let text = match wanted {
         DaysOf::Selected(selection) => {
             let selected = Selected::new(selection, selection.range, tenant.zone());
             let Source { from, conditions } = selected.events_in_range(&mut sql, "");
-            format!("SELECT DISTINCT e.day, e.visitor FROM {from} WHERE {conditions}")
+            let only = only(&mut sql, "e.day");
+            format!("SELECT DISTINCT e.day, e.visitor FROM {from} WHERE {conditions}{only}")
         }
         DaysOf::FirstSelected(selection) => {
             // Where a clock was set back over midnight an instant of the new day comes before one of the old day: the first
@@ -38,8 +58,9 @@ pub(crate) fn statement(tenant: &Tenant, wanted: &DaysOf) -> Statement {
         }
         DaysOf::FirstSeen { first, last } => {
             let lies = At::VISITOR.lies_in(&mut sql, Range::Days { first: *first, last: *last });
+            let only = only(&mut sql, "v.first_day");
             format!(
-                "SELECT v.first_day, v.visitor FROM visitor v WHERE v.site = $1 AND {lies} \
+                "SELECT v.first_day, v.visitor FROM visitor v WHERE v.site = $1 AND {lies}{only} \
                  GROUP BY v.visitor, v.first_us, v.first_day HAVING sum(v.sign) > 0"
             )
         }
@@ -48,7 +69,7 @@ pub(crate) fn statement(tenant: &Tenant, wanted: &DaysOf) -> Statement {
 }
 
 /// The sets that the statement's rows are.
-pub(crate) fn gather(tenant: &Tenant, wanted: &DaysOf, rows: &Rows) -> Result<DaySets, Malformed> {
+pub(crate) fn sets(tenant: &Tenant, wanted: &DaysOf, rows: &Rows) -> Result<DaySets, Malformed> {
     let (when, visitors): (&[i64], &[i64]) = match rows.numbers.as_slice() {
         [] => (&[], &[]),
         [when, visitors] => (when, visitors),

@@ -1,0 +1,107 @@
+//! Bitmaps that were fetched, kept as long as they fit.
+//!
+//! A key names the version of the day's sheet, and a version never changes its content: nothing ever has to be taken out
+//! because it is wrong; bitmaps of versions that are gone are simply asked for no more and make room in time. A value that a
+//! day does not have is kept too, as an empty bitmap.
+
+use pistats_core::{Day, SiteId};
+use pistats_store::SheetDimension;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use roaring::RoaringBitmap;
+use std::sync::Arc;
+
+/// What an entry takes beside its bitmap and its value, bytes: key, pointers, the cache's own lists. Estimated.
+const ENTRY_BYTES: u64 = 160;
+/// Expected size of an entry, bytes; only the initial size of a table depends on it.
+const USUAL_BYTES: u64 = 16 << 10;
+/// Parts of the cache, each with a lock and an equal share of the bytes: few, so that a share holds many large bitmaps.
+const SHARDS: usize = 2;
+
+/// Names a bitmap for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BitmapKey {
+    pub(crate) site: SiteId,
+    pub(crate) day: Day,
+    /// Of the day's sheet.
+    pub(crate) version: i64,
+    pub(crate) dimension: SheetDimension,
+    pub(crate) value: Arc<str>,
+    pub(crate) bot: bool,
+}
+
+/// Bitmaps by key, bounded by bytes. What is asked for again and again stays.
+pub(crate) struct BitmapCache(Cache<BitmapKey, Arc<RoaringBitmap>, Bytes>);
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<BitmapKey, Arc<RoaringBitmap>> for Bytes {
+    fn weight(&self, key: &BitmapKey, visitors: &Arc<RoaringBitmap>) -> u64 {
+        visitors.serialized_size() as u64 + key.value.len() as u64 + ENTRY_BYTES
+    }
+}
+
+impl BitmapCache {
+    /// A cache of at most so many bytes. 0 keeps nothing.
+    pub(crate) fn of_bytes(bytes: u64) -> BitmapCache {
+        let items = usize::try_from(bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(16, 1 << 20);
+        let mut options = OptionsBuilder::new();
+        options.estimated_items_capacity(items).weight_capacity(bytes).shards(SHARDS);
+        let cache = match options.build() {
+            Ok(options) => {
+                Cache::with_options(options, Bytes, DefaultHashBuilder::default(), DefaultLifecycle::default())
+            }
+            // Unreachable: both capacities are given.
+            Err(_) => Cache::with_weighter(items, bytes, Bytes),
+        };
+        BitmapCache(cache)
+    }
+
+    /// The bitmap of a key, where it is kept.
+    pub(crate) fn get(&self, key: &BitmapKey) -> Option<Arc<RoaringBitmap>> {
+        self.0.get(key)
+    }
+
+    /// Keeps a bitmap, as long as it fits.
+    pub(crate) fn keep(&self, key: BitmapKey, visitors: Arc<RoaringBitmap>) {
+        self.0.insert(key, visitors);
+    }
+
+    /// Bytes that are kept.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.weight()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(day: i32, version: i64) -> BitmapKey {
+        let (dimension, value) = (SheetDimension::All, Arc::from(""));
+        BitmapKey { site: SiteId(1), day: Day(day), version, dimension, value, bot: false }
+    }
+
+    #[test]
+    fn a_bitmap_is_found_by_its_version_alone() {
+        let cache = BitmapCache::of_bytes(1 << 20);
+        cache.keep(key(1, 7), Arc::new(RoaringBitmap::from_iter([3])));
+        assert_eq!(cache.get(&key(1, 7)).map(|visitors| visitors.len()), Some(1));
+        assert_eq!(cache.get(&key(1, 8)), None);
+    }
+
+    #[test]
+    fn bytes_never_exceed_the_bound() {
+        let cache = BitmapCache::of_bytes(64 << 10);
+        for day in 0..1_000 {
+            cache.keep(key(day, 1), Arc::new((0..2_000).map(|number| number * 2).collect()));
+            assert!(cache.bytes() <= 64 << 10, "{} bytes after {day} days", cache.bytes());
+        }
+        assert!(cache.bytes() > 16 << 10, "it is used");
+        let nothing = BitmapCache::of_bytes(0);
+        nothing.keep(key(1, 1), Arc::default());
+        assert_eq!((nothing.get(&key(1, 1)), nothing.bytes()), (None, 0));
+    }
+}
