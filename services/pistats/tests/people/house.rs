@@ -12,7 +12,7 @@ use pistats_core::directory::{Key, KeyHash, Site};
 use pistats_core::{Day, Directory, Limits, Micros, Scope, SiteId};
 use pistats_eventlog::file::{Config as LogConfig, FileLog};
 use pistats_ingest::{Collector, Origin, Trust};
-use pistats_query::{Nothing, Query};
+use pistats_query::{Config, Nothing, Query};
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::{
     Answer, Checkpoint, Commit, DuckConfig, DuckStore, Error, Lookup, Refresh, Refreshed, Statement, Store,
@@ -79,7 +79,13 @@ impl House {
         };
         let parts = Parts::new(settings, log.clone(), mortal.clone(), directory.clone(), SECRET);
         House {
-            query: Query::new(store.clone(), Arc::new(Nothing::default()), directory.clone(), SECRET),
+            query: Query::new(
+                store.clone(),
+                Arc::new(Nothing::default()),
+                directory.clone(),
+                SECRET,
+                &Config::default(),
+            ),
             collector: Collector::new(log.clone(), Limits::default()).unwrap(),
             aggregator: Aggregator::start(parts),
             store,
