@@ -1,8 +1,10 @@
 //! The command line.
 
 mod people;
+mod watch;
 
 pub use people::{Funnel, Journey};
+pub use watch::{Shown, Watch};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -37,6 +39,8 @@ pub enum Command {
     Status(Status),
     /// Shows a site's live numbers as they change
     Live(Live),
+    /// Shows reports of a site as they change: now, today's traffic and pages; or what is chosen
+    Watch(Watch),
     /// Folds the log again from a position, as a repair
     Replay(Replay),
     /// Reads the event log

@@ -12,6 +12,7 @@ mod position;
 pub mod query;
 mod retention;
 mod show;
+pub mod watch;
 
 use crate::client::explain;
 use crate::table::say;

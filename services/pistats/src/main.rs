@@ -31,6 +31,7 @@ async fn run(command: Command) -> Result<(), String> {
         Command::Rejected(command) => commands::admin::rejected(command).await,
         Command::Status(command) => commands::operate::status(command).await,
         Command::Live(command) => commands::live::run(command).await,
+        Command::Watch(command) => commands::watch::run(command).await,
         Command::Replay(command) => commands::operate::replay(command).await,
         Command::Log(command) => commands::log::run(command).await,
         Command::Config(command) => commands::config(command),

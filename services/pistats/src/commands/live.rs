@@ -40,7 +40,7 @@ pub async fn run(command: Live) -> Result<(), Failure> {
     }
 }
 
-fn text(state: &RealtimeResponse) -> String {
+pub(super) fn text(state: &RealtimeResponse) -> String {
     let mut text = format!(
         "{} current visitors  {:.1} events/s  {} events in 30 minutes {}\n",
         table::number(state.current_visitors),
@@ -80,7 +80,7 @@ fn bars(numbers: &[u64]) -> String {
     numbers.iter().map(|number| BARS[(number * 8).div_ceil(most) as usize]).collect()
 }
 
-fn json(state: &RealtimeResponse) -> serde_json::Value {
+pub(super) fn json(state: &RealtimeResponse) -> serde_json::Value {
     let rows = |rows: &[LiveRow]| -> Vec<serde_json::Value> {
         rows.iter().map(|row| serde_json::json!({ "value": row.value, "visitors": row.visitors })).collect()
     };

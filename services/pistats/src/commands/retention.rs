@@ -47,7 +47,7 @@ fn condition(filters: &[String]) -> Result<Option<Condition>, Failure> {
 }
 
 /// A row a cohort, and one of all cohorts: of those that reach a column, all visitors.
-fn triangle(answer: &RetentionResponse, counts: bool) -> String {
+pub(super) fn triangle(answer: &RetentionResponse, counts: bool) -> String {
     let width = answer.cohorts.iter().map(|cohort| cohort.cells.len()).max().unwrap_or(0);
     let mut head = vec![format!("from ({})", answer.time_zone), "visitors".to_owned()];
     head.extend((0..width).map(|period| period.to_string()));
@@ -75,7 +75,7 @@ fn triangle(answer: &RetentionResponse, counts: bool) -> String {
     format!("{}\n{unit} by periods after the first", render(&head, rows, 1))
 }
 
-fn as_json(answer: &RetentionResponse) -> Value {
+pub(super) fn as_json(answer: &RetentionResponse) -> Value {
     let cohort = |cohort: &Cohort| {
         json!({
             "first_day": cohort.first_day, "last_day": cohort.last_day,

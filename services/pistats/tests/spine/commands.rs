@@ -112,6 +112,19 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     assert_eq!(log.matches("/shop").count(), 1, "{log}");
     assert!(user.says(&["live", "--count", "1"]).contains("current visitors"));
 
+    // Not on a terminal: one JSON object a change.
+    let watched =
+        user.says(&[&["watch", "--show", "traffic", "--show", "breakdown", "--count", "2"], &days[..4]].concat());
+    let watched: Vec<serde_json::Value> = watched.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| &watched.iter().find(|change| change["report"] == name).unwrap()["answer"];
+    assert_eq!(of("traffic"), &asked(&["traffic"]));
+    assert_eq!(of("breakdown"), &asked(&["breakdown", "page", "--limit", "10"]));
+    assert!(user.says(&["watch", "--show", "realtime", "--count", "1"]).contains("current_visitors"));
+    let today = user.says(&["watch", "--show", "traffic", "--count", "1"]);
+    assert!(today.contains("Europe/Berlin") && today.contains("\"events\":0"), "{today}");
+    assert!(user.explains(&["watch", "--dimension", "planet"]).contains("no dimension"));
+    assert!(user.explains(&["watch", "--show", "traffic", "--from", "today"]).contains("reports[0].traffic.range"));
+
     let keys = user.says(&["key", "list", "--site", "example.org"]);
     let read = keys.lines().find(|line| line.contains("read")).unwrap();
     user.says(&["key", "revoke", read.split_whitespace().next().unwrap()]);

@@ -7,6 +7,8 @@
 //!   kill         kill -9, fifty times                               durability  the answer comes after the disk has it
 //!   funnels      a published funnel, also backwards
 //!   people_references   who comes back, as published
+//!   watch        reports that are watched are those that are asked for
+//!   watch_ends   cuts, restarts and revoked keys; browsers
 //!   tenants      a key opens its own site, as far as its scope says
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
@@ -32,3 +34,5 @@ mod reports;
 mod rubbish;
 mod tenants;
 mod twice;
+mod watch;
+mod watch_ends;

@@ -13,7 +13,7 @@ use std::io::BufRead as _;
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
 /// The first events of a set, with the ids that an import gives them.
-fn events(set: Set, most: usize) -> Option<Vec<Event>> {
+pub(crate) fn events(set: Set, most: usize) -> Option<Vec<Event>> {
     let path = data::events(set).unwrap()?;
     let lines = std::io::BufReader::new(std::fs::File::open(path).unwrap()).lines();
     let ids = FileIds::new([7; 32]);
@@ -34,7 +34,7 @@ fn disturbed(events: &[Event], seed: u64) -> Vec<Event> {
     sent
 }
 
-fn batches(events: Vec<Event>, size: usize) -> Vec<Vec<Event>> {
+pub(crate) fn batches(events: Vec<Event>, size: usize) -> Vec<Vec<Event>> {
     events.chunks(size).map(<[Event]>::to_vec).collect()
 }
 

@@ -189,7 +189,7 @@ impl Subject {
         if let Place::Named(as_of) = place {
             *place = match history.find(as_of) {
                 // Between two states of one `as_of` the clock moved: what the reader knows may be none of ours.
-                Some(_) if self.is_live() => Place::Nowhere { reset: false },
+                _ if self.is_live() => Place::Nowhere { reset: true },
                 Some(number) => Place::At { number, is_back: true },
                 None => Place::Nowhere { reset: true },
             };
