@@ -9,6 +9,7 @@
 //!   people_references   who comes back, as published
 //!   watch        reports that are watched are those that are asked for
 //!   watch_ends   cuts, restarts and revoked keys; browsers
+//!   realtime     who is there now, and what is talked about
 //!   tenants      a key opens its own site, as far as its scope says
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
@@ -27,6 +28,7 @@ mod oracle;
 mod order;
 mod people_references;
 mod process;
+mod realtime;
 mod references;
 mod reflection;
 mod replay;

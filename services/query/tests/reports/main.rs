@@ -9,6 +9,7 @@
 //!   people     random questions about people, from bitmaps and from rows; sheets that are built anew under a question
 //!   retention  cohorts of a history worked out by hand, by days, weeks and months
 //!   journey    whose, page by page                                lists   breakdowns from sheets of clean, dirty and mixed days
+//!   realtime   what the living side says, of the key's site
 //!   refusals   what is refused, and the field that is named
 //! ```
 #![allow(clippy::unwrap_used)]
@@ -22,6 +23,7 @@ mod lists;
 mod oracle;
 mod pages;
 mod people;
+mod realtime;
 mod refusals;
 mod retention;
 mod rollups;

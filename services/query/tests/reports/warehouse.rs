@@ -5,7 +5,7 @@ use pistats_core::directory::{Key, KeyHash, Site};
 use pistats_core::{
     Directory, EventId, Micros, Offset, PartitionId, Scope, Session, SiteId, VisitorKey, VisitorNo, Zone,
 };
-use pistats_query::{Config, Nothing, Query, Tenant};
+use pistats_query::{Config, Living, Nothing, Query, Tenant};
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::{Commit, DuckConfig, DuckStore, EventRow, Progress, SessionVersion, Sign, Store, VisitorVersion};
 use pistats_testkit::OracleEvent;
@@ -62,6 +62,11 @@ impl Warehouse {
 
     /// The same over another store.
     pub(crate) fn service_over(&self, store: Arc<dyn Store>) -> Query {
+        self.service_with(store, Arc::new(Nothing::default()))
+    }
+
+    /// The same beside a living side.
+    pub(crate) fn service_with(&self, store: Arc<dyn Store>, living: Arc<dyn Living>) -> Query {
         let key = |id: &str, secret: &str, scope, site| Key {
             id: id.to_owned(),
             hash: KeyHash::of(secret),
@@ -76,7 +81,7 @@ impl Warehouse {
         keys.extend(self.sites.keys().map(|site| key("write", WRITE_KEY, Scope::Write, *site)));
         let sites = self.sites.values().map(|folded| folded.site.clone());
         let directory: SharedDirectory = Arc::new(ArcSwap::from_pointee(Directory::new(sites, keys)));
-        Query::new(store, Arc::new(Nothing::default()), directory, SECRET, &Config::default())
+        Query::new(store, living, directory, SECRET, &Config::default())
     }
 
     /// Commits events in the order given; those that were stored before change nothing.
