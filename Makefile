@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/tools/bin:$(CURDIR)/tools/node_modules/.bin:$(PATH)
 RUN ?= --data ./data --demo
 BENCH ?= bench-import $(TARGET)/pistats
 
-.PHONY: help deps build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench
+.PHONY: help deps build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench bench-watch
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,3 +73,6 @@ endif
 bench: deps ## Run the load tests (BENCH="..." chooses and sets them; see loadtest --help)
 	$(CARGO) build --release -p pistats -p pistats-loadtest
 	$(TARGET)/pistats-loadtest $(BENCH)
+
+bench-watch: ## Let 200 streams of reports be watched while events come in, and tell what they cost
+	@$(MAKE) bench BENCH="bench-watch $(TARGET)/pistats"

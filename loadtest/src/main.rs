@@ -4,18 +4,21 @@
 //!   generate   made-up events            program   a private server and its commands, gone afterwards
 //!   import     sent → queryable → killed → counted        figures   the table, the baselines
 //!   ingest     batches to any collector: events a second, waits, CPU
+//!   watch      streams of reports while events come: commit → delta, bytes a stream
 //!   people     uniques, retention and top pages of ten million events, beside the same by SQL
 //! ```
 //!
 //! A scenario is a module with `Args` (its flags) and `async fn run(Args)`: adding one takes a `mod`, a line in [`Scenario`]
 //! and an arm in [`run`]. What each one measures stands in `loadtest/README.md`.
 
+mod client;
 mod figures;
 mod generate;
 mod import;
 mod ingest;
 mod people;
 mod program;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -43,6 +46,8 @@ enum Scenario {
     BenchImport(import::Args),
     /// Imports made-up events and asks for uniques, retention and top pages, from bitmaps and by SQL
     BenchPeople(people::Args),
+    /// Lets many watch reports while events come, and tells how late they hear of it and what they cost
+    BenchWatch(watch::Args),
     /// Sends batches to a collector and tells events a second, waits and the server's CPU time
     Ingest(ingest::Args),
 }
@@ -63,6 +68,7 @@ async fn run(scenario: Scenario) -> Result<(), Failure> {
         Scenario::Generate(args) => generate::run(&args),
         Scenario::BenchImport(args) => import::run(&args).await,
         Scenario::BenchPeople(args) => people::run(&args).await,
+        Scenario::BenchWatch(args) => watch::run(&args).await,
         Scenario::Ingest(args) => ingest::run(&args).await,
     }
 }

@@ -114,15 +114,24 @@ impl Server {
 
     /// The most memory the process has had, bytes.
     pub(crate) fn peak_bytes(&self) -> Result<u64, Failure> {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that the process has now, bytes.
+    pub(crate) fn resident_bytes(&self) -> Result<u64, Failure> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> Result<u64, Failure> {
         let pid = self.child.id().ok_or("the server has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|error| error.to_string())?;
-        peak_bytes(&status).ok_or_else(|| "no VmHWM in the process's status".to_owned())
+        memory(&status, name).ok_or_else(|| format!("no {name} in the process's status"))
     }
 }
 
-/// `VmHWM` of a `/proc/PID/status` (proc_pid_status(5): in kB, which are KiB).
-fn peak_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// A line of a `/proc/PID/status` (proc_pid_status(5): in kB, which are KiB).
+fn memory(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
@@ -141,9 +150,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_peak_is_read_in_bytes() {
-        assert_eq!(peak_bytes("VmPeak:\t  999 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n"), Some(2 << 20));
-        assert_eq!(peak_bytes("VmRSS:\t 1 kB\n"), None);
+    fn memory_is_read_in_bytes() {
+        let status = "VmPeak:\t  999 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!((memory(status, "VmHWM:"), memory(status, "VmRSS:")), (Some(2 << 20), Some(1 << 10)));
+        assert_eq!(memory(status, "VmSwap:"), None);
     }
 
     #[tokio::test]
