@@ -271,6 +271,7 @@ mod tests {
             r#"#!/bin/sh
 case $1 in
 serve) mkdir -p "$3/log"; exec sleep 60 ;;
+health) test -d data/log ;;
 site) echo '{{}}' ;;
 import) echo '{{"lines": 10, "accepted": 10, "refused": 0, "seconds": 1.5}}' ;;
 query) echo '{{"total": {{"events": {counted}}}}}' ;;

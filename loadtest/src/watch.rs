@@ -1,7 +1,7 @@
 //! `bench-watch`: how long a commit takes to reach those who watch reports, and what a stream costs the server.
 //!
 //! ```text
-//!   serve, some events ─▶ memory ─▶ open the streams ─▶ memory ─▶ events at a rate ─▶ settle ─▶ every reader's last
+//!   serve, some events, one stream ─▶ memory ─▶ all others ─▶ memory ─▶ events at a rate ─▶ settle ─▶ every reader's last
 //!                                                                 │ readers read         state counts what was sent
 //!                                                                 └ some never read ─▶ now they do: the newest state
 //!   ─▶ kill -9 ─▶ serve ─▶ exact count            beside it: the same events at the same rate, and nobody watches
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// The program to measure
     program: PathBuf,
     /// Streams, each of five reports and on a connection of its own
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(2..=1_000))]
     watchers: u16,
     /// Of these, how many never read while events come
     #[arg(long, default_value_t = 20)]
@@ -54,6 +54,9 @@ pub(crate) struct Args {
 
 /// Events that are there before anyone watches.
 const FIRST_EVENTS: u32 = 20_000;
+
+/// The server's upkeep after events, and what it frees, are not a stream's.
+const RESTS: Duration = Duration::from_secs(3);
 
 /// What every reader has to have seen by then, after the last event was acknowledged.
 const SETTLES_WITHIN: Duration = Duration::from_secs(60);
@@ -92,11 +95,13 @@ async fn measure(args: &Args) -> Result<Figures, Failure> {
     let mut feed = Feed::connect(&server.url, &keys.server).await?;
     feed.send_at_once(FIRST_EVENTS).await?;
 
-    // Two openings: what the first one costs once (caches, threads, the reports' own states) is not a stream's.
-    drop(open(args, &server, &keys).await?);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // What the first stream costs once (caches, the reports' own states) is not the price of the others.
+    let mut readers = open(1, 1, &server, &keys).await?;
+    tokio::time::sleep(RESTS).await;
     let before = server.resident_bytes()?;
-    let readers = open(args, &server, &keys).await?;
+    let (more, reads) = (args.watchers - 1, args.watchers - args.silent - 1);
+    readers.extend(open(more, reads, &server, &keys).await?);
+    tokio::time::sleep(RESTS).await;
     let opened = server.resident_bytes()?;
 
     let (reading, silent) = readers.split_at(usize::from(args.watchers - args.silent));
@@ -141,17 +146,16 @@ async fn peak_alone(args: &Args, work: &Path) -> Result<u64, Failure> {
     server.peak_bytes()
 }
 
-/// Opens all streams and waits until each has its first states.
-async fn open(args: &Args, server: &Server, keys: &Keys) -> Result<Vec<Reader>, Failure> {
+/// Opens streams; the first of them read, and are waited for until they have their first states.
+async fn open(streams: u16, reads: u16, server: &Server, keys: &Keys) -> Result<Vec<Reader>, Failure> {
     let mut readers = Vec::new();
-    for _ in 0..args.watchers {
+    for _ in 0..streams {
         readers.push(Reader::open(&server.url, &keys.read).await?);
     }
-    let reads = usize::from(args.watchers - args.silent);
-    for reader in &readers[..reads] {
+    for reader in &readers[..usize::from(reads)] {
         reader.begin();
     }
-    for reader in &readers[..reads] {
+    for reader in &readers[..usize::from(reads)] {
         reader.until(u64::from(FIRST_EVENTS), SETTLES_WITHIN).await?;
     }
     Ok(readers)
@@ -184,12 +188,17 @@ fn figures(args: &Args, measured: &Measured, mut heard: Heard) -> Figures {
     figures.add("messages to those who read", thousands(heard.messages()));
     figures.add("of these deltas", thousands(heard.deltas));
     figures.add("commit to delta, p50, p99, most (ms)", heard.delays.told());
-    figures.add("fold to Realtime's delta, p50, p99, most (ms)", heard.live_delays.told());
+    let read = f64::from(args.watchers - args.silent);
+    figures.add(
+        "Realtime's messages a second, a stream",
+        format!("{:.1}", heard.live_delays.count() as f64 / took / read),
+    );
+    figures.add("Realtime, evaluated to read, p50, p99, most (ms)", heard.live_delays.told());
     figures.add("seconds from the last acknowledgement until all who read knew all", format!("{settled:.2}"));
     figures.add("messages to a silent stream in all, most", thousands(late.iter().copied().max().unwrap_or(0)));
-    figures.add("memory before the streams", mebibytes(*before));
-    figures.add("memory with the streams open", mebibytes(*opened));
-    figures.add("bytes a stream, open", thousands(opened.saturating_sub(*before) / streams));
+    figures.add("memory with one stream open", mebibytes(*before));
+    figures.add("memory with all streams open", mebibytes(*opened));
+    figures.add("bytes a stream, open", thousands(opened.saturating_sub(*before) / (streams - 1)));
     figures.add("peak memory while watched", mebibytes(*loaded));
     figures.add("peak memory, the same events, nobody watching", mebibytes(*alone));
     figures.add("events counted after kill -9", thousands(*counted));

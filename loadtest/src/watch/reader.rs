@@ -97,7 +97,7 @@ pub(super) struct Heard {
     pub(super) deltas: u64,
     /// Of the four reports from the warehouse, by commits.
     pub(super) delays: Delays,
-    /// Of Realtime, by folds.
+    /// Of Realtime's deltas, from when they were worked out.
     pub(super) live_delays: Delays,
 }
 
@@ -111,10 +111,11 @@ impl Heard {
             Some(Content::Delta(_)) => self.deltas += 1,
             _ => self.snapshots += 1,
         }
-        if message.changed_us != 0 {
-            let delay = Duration::from_micros(u64::try_from(now().0 - message.changed_us).unwrap_or(0));
-            let delays = if message.tag == REALTIME { &mut self.live_delays } else { &mut self.delays };
-            delays.0.push(delay);
+        let since = |at: i64| Duration::from_micros(u64::try_from(now().0 - at).unwrap_or(0));
+        if let Some(Content::Delta(Delta { report: Some(delta::Report::Realtime(state)) })) = &message.content {
+            self.live_delays.0.push(since(state.now_us));
+        } else if message.changed_us != 0 && message.tag != REALTIME {
+            self.delays.0.push(since(message.changed_us));
         }
     }
 
@@ -130,6 +131,10 @@ impl Heard {
 pub(super) struct Delays(Vec<Duration>);
 
 impl Delays {
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// `p50, p99, most`, in milliseconds.
     pub(super) fn told(&mut self) -> String {
         self.0.sort_unstable();
@@ -218,8 +223,9 @@ mod tests {
         };
         heard.note(&message(TRAFFIC, 0, Content::Snapshot(Snapshot::default())));
         heard.note(&message(TRAFFIC, now().0, Content::Delta(Delta::default())));
-        heard.note(&message(REALTIME, now().0, Content::Delta(Delta::default())));
+        let state = RealtimeResponse { now_us: now().0, ..RealtimeResponse::default() };
+        heard.note(&message(REALTIME, now().0, Content::Delta(Delta { report: Some(delta::Report::Realtime(state)) })));
         assert_eq!((heard.snapshots, heard.deltas, heard.messages()), (1, 2, 3));
-        assert_eq!((heard.delays.0.len(), heard.live_delays.0.len()), (1, 1));
+        assert_eq!((heard.delays.count(), heard.live_delays.count()), (1, 1));
     }
 }
