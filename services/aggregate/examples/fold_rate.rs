@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p pistats-aggregate --example fold_rate -- [EVENTS] [VISITORS] [EVENTS_A_RECORD] [MS_BETWEEN_EVENTS] [FILE]`
 //!
-//! Without FILE the warehouse is in memory. Prints the time from the first fold to the last commit.
+//! Without FILE the warehouse is in memory. Prints the time from the first fold to the last commit, by threads: `fold` holds
+//! the live state's share, which is nothing for old events. With 0 ms between them events happen now, and all are live.
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -38,6 +39,7 @@ fn event(rng: &mut StdRng, at_us: i64, visitors: u64) -> LoggedEvent {
         url: format!("https://shop.example.com/articles/2024/{page}/a-page-of-some-length?utm_source=mail"),
         referrer: format!("https://www.example-{}.com/search", page % 50),
         title: format!("A page of some length, number {page}"),
+        topics: vec![format!("topic-{}", page % 200)],
         language: "en-US".into(),
         time_zone: "Europe/Berlin".into(),
         screen_width: 1920,
@@ -52,6 +54,7 @@ fn event(rng: &mut StdRng, at_us: i64, visitors: u64) -> LoggedEvent {
 
 fn records(events: usize, visitors: u64, record_events: usize, step_ms: usize) -> Vec<Append> {
     let mut rng = StdRng::seed_from_u64(1);
+    let begin = if step_ms == 0 { now_us() } else { START_US };
     let mut open: BTreeMap<PartitionId, Vec<LoggedEvent>> = BTreeMap::new();
     let mut records = Vec::new();
     let mut close = |partition, events: Vec<LoggedEvent>| {
@@ -60,7 +63,7 @@ fn records(events: usize, visitors: u64, record_events: usize, step_ms: usize) -
         records.push(Append { partition, count, payload: Bytes::from(packed.encode_to_vec()) });
     };
     for number in 0..events {
-        let event = event(&mut rng, START_US + (number * step_ms) as i64 * 1_000, visitors);
+        let event = event(&mut rng, begin + (number * step_ms) as i64 * 1_000, visitors);
         let partition = PartitionId::of(SITE, event.visitor_id.as_bytes());
         let events = open.entry(partition).or_default();
         events.push(event);
@@ -72,6 +75,11 @@ fn records(events: usize, visitors: u64, record_events: usize, step_ms: usize) -
         close(partition, events);
     }
     records
+}
+
+fn now_us() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_micros() as i64)
 }
 
 /// Processor time by kind of thread, user and system: on a shared machine the clock on the wall says little.

@@ -111,6 +111,9 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     let log: String = (0..8).map(|p| user.says(&["log", "read", "--events", "--partition", &p.to_string()])).collect();
     assert_eq!(log.matches("/shop").count(), 1, "{log}");
     assert!(user.says(&["live", "--count", "1"]).contains("current visitors"));
+    let live: serde_json::Value = serde_json::from_str(&user.says(&["live", "--json", "--count", "1"])).unwrap();
+    assert_eq!((live["minutes"].as_array().unwrap().len(), &live["is_cut"]), (30, &false.into()));
+    assert!(user.explains(&["live", "--limit", "101"]).contains("limit"));
 
     // Not on a terminal: one JSON object a change.
     let watched =

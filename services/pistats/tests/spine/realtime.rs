@@ -27,6 +27,9 @@ fn event(visitor: u64, time_us: i64, topic: &str) -> Event {
     }
 }
 
+/// Current visitors, events of the half hour, pages.
+type Told = (u64, u64, Vec<(String, u64)>);
+
 async fn realtime(site: &Site, bots: Bots) -> RealtimeResponse {
     site.queries().realtime(RealtimeRequest { bots: bots.into(), limit: 3 }).await.unwrap().into_inner()
 }
@@ -94,12 +97,12 @@ async fn a_moment_is_told_by_bots_to_its_own_site_and_again_after_a_restart() {
     theirs.collect(vec![vec![event(9, time, "milk")]], 1).await;
     instance.settle().await;
 
-    let told = |state: &RealtimeResponse| {
+    let told = |state: &RealtimeResponse| -> Told {
         let pages = rows(&state.top_pages).into_iter().map(|(page, visitors)| (page.to_owned(), visitors)).collect();
         (state.current_visitors, state.minutes.iter().sum::<u64>(), pages)
     };
     let page = |name: &str, visitors| (format!("shop.example/{name}"), visitors);
-    let expected: [(Bots, (u64, u64, Vec<(String, u64)>)); 3] = [
+    let expected: [(Bots, Told); 3] = [
         (Bots::Exclude, (2, 3, vec![page("tea", 2)])),
         (Bots::Include, (3, 5, vec![page("tea", 2), page("crawling", 1)])),
         (Bots::Only, (2, 2, vec![page("crawling", 1), page("tea", 1)])),
