@@ -5,7 +5,7 @@
 //! are refreshed for some of the hours, signed rows are compacted, and some houses crash while they fold. So each question
 //! meets clean days, dirty days and both. A difference prints the seed that makes it again: set `PISTATS_TEST_SEED`.
 
-use crate::house::{House, request};
+use crate::house::{Found, House, request};
 use crate::{asked, compare};
 use pistats_core::directory::Site;
 use pistats_core::time::Range;
@@ -20,6 +20,8 @@ use pistats_testkit::histories::{History, PeopleQuestion, Question, Sent, people
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tonic::{Response, Status};
@@ -107,12 +109,14 @@ async fn two_thousand_histories_are_counted_as_the_oracle_counts_them() {
         None => (0..HISTORIES).collect(),
     };
     let houses: Vec<Vec<u64>> = seeds.chunks(SITES_A_HOUSE).map(<[u64]>::to_vec).collect();
+    let found: Arc<Found> = Arc::default();
     let lane = |lane: usize| {
+        let found = found.clone();
         let houses: Vec<Vec<u64>> = houses.iter().skip(lane).step_by(LANES).cloned().collect();
         async move {
             let mut tally = Tally::default();
             for seeds in houses {
-                tally.add(house(&seeds).await);
+                tally.add(house(&seeds, found.clone()).await);
             }
             tally
         }
@@ -122,16 +126,18 @@ async fn two_thousand_histories_are_counted_as_the_oracle_counts_them() {
     while let Some(done) = lanes.join_next().await {
         tally.add(done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())));
     }
-    println!("{} histories: {tally:?}", seeds.len());
+    println!("{} histories: {tally:?}, {found:?}", seeds.len());
     if seeds.len() > 1 {
         assert!(tally.questions >= seeds.len() * WAVES * QUESTIONS * 9 / 10, "{tally:?}");
         assert!(tally.clean.min(tally.dirty).min(tally.mixed) * 50 >= tally.questions, "{tally:?}");
+        let read = |count: &AtomicUsize| count.load(SeqCst);
+        assert!(read(&found.bitmaps).min(read(&found.lists)).min(read(&found.events)) >= 1_000, "{found:?}");
         assert!(tally.crashes >= 10 && tally.compacted_rows >= 1_000, "{tally:?}");
     }
 }
 
 /// A house from its first event to its last answer.
-async fn house(seeds: &[u64]) -> Tally {
+async fn house(seeds: &[u64], found: Arc<Found>) -> Tally {
     let mut tally = Tally::default();
     let mut rng = StdRng::seed_from_u64(seeds[0]);
     let mut told: Vec<Told> = seeds.iter().zip(1..).map(|(seed, site)| Told::new(SiteId(site), *seed)).collect();
@@ -141,7 +147,7 @@ async fn house(seeds: &[u64]) -> Tally {
         zone: told.arrived.zone.clone(),
         created: Micros(0),
     });
-    let mut house = House::build(sites.collect());
+    let mut house = House::build(sites.collect(), found);
     // Every other house makes all sheets once; sheets cost more than questions.
     let all_sheets = rng.random_range(0..2 * WAVES);
     for wave in 0..WAVES {

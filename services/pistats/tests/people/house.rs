@@ -15,14 +15,14 @@ use pistats_ingest::{Collector, Origin, Trust};
 use pistats_query::{Config, Nothing, Query};
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::{
-    Answer, Checkpoint, Commit, DuckConfig, DuckStore, Error, Lookup, Refresh, Refreshed, Statement, Store,
+    Answer, Checkpoint, Commit, DuckConfig, DuckStore, Error, Lookup, Refresh, Refreshed, Rows, Statement, Store,
 };
 use pistats_testkit::histories::Sent;
 use prost::Message;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use tokio::sync::RwLock;
 use tonic::Request;
 
@@ -44,7 +44,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) fn build(sites: Vec<Site>) -> House {
+    pub(crate) fn build(sites: Vec<Site>, found: Arc<Found>) -> House {
         let read = |site: &Site| Key {
             id: "read".to_owned(),
             hash: KeyHash::of(&secret(site.id)),
@@ -56,18 +56,18 @@ impl House {
         };
         let keys: Vec<Key> = sites.iter().map(read).collect();
         let directory = Arc::new(ArcSwap::from_pointee(Directory::new(sites, keys)));
-        House::open(tempfile::tempdir().unwrap(), directory)
+        House::open(tempfile::tempdir().unwrap(), directory, found)
     }
 
     /// Blocking: may replay a write-ahead log.
-    fn open(folder: tempfile::TempDir, directory: SharedDirectory) -> House {
+    fn open(folder: tempfile::TempDir, directory: SharedDirectory, found: Arc<Found>) -> House {
         let log = LogConfig { segment_bytes: 2 * MIB, group_bytes: MIB, spare_segments: 0, ..Default::default() };
         let log = Arc::new(FileLog::open(&folder.path().join("log"), log).unwrap());
         let config =
             DuckConfig { memory_limit_mb: 256, readers: 2, ..DuckConfig::file(folder.path().join("warehouse.duckdb")) };
         let store = Arc::new(DuckStore::open(config).unwrap());
         let mortal =
-            Arc::new(Mortal { store: store.clone(), is_dead: AtomicBool::new(false), commits: RwLock::new(()) });
+            Arc::new(Mortal { store: store.clone(), is_dead: AtomicBool::new(false), commits: RwLock::new(()), found });
         // Small commits, and nothing in the background: the test refreshes.
         let settings = pistats_aggregate::Config {
             commit_idle_ms: 1,
@@ -80,7 +80,7 @@ impl House {
         let parts = Parts::new(settings, log.clone(), mortal.clone(), directory.clone(), SECRET);
         House {
             query: Query::new(
-                store.clone(),
+                mortal.clone(),
                 Arc::new(Nothing::default()),
                 directory.clone(),
                 SECRET,
@@ -130,7 +130,7 @@ impl House {
         self.mortal.die().await;
         let House { store, query, collector, aggregator, mortal, directory, log, folder } = self;
         // Nobody writes any more: the log has answered, the aggregator's commits fail.
-        let copy = tempfile::tempdir().unwrap();
+        let (copy, found) = (tempfile::tempdir().unwrap(), mortal.found.clone());
         copy_folder(folder.path(), copy.path());
         aggregator.shutdown().await;
         let opened = tokio::task::spawn_blocking(move || {
@@ -138,7 +138,7 @@ impl House {
             (copy, directory)
         });
         let (copy, directory) = opened.await.unwrap();
-        House::open(copy, directory)
+        House::open(copy, directory, found)
     }
 
     pub(crate) async fn close(self) {
@@ -172,12 +172,32 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// A warehouse whose commits end at a moment of the test's choice, each of them done or not done.
+/// What reads have found so far, by where it stood.
+#[derive(Default, Debug)]
+pub(crate) struct Found {
+    pub(crate) bitmaps: AtomicUsize,
+    pub(crate) lists: AtomicUsize,
+    pub(crate) events: AtomicUsize,
+}
+
+impl Found {
+    fn count(&self, statement: &str, rows: &Rows) {
+        let is_empty = rows.rows.is_empty() && rows.numbers.first().is_none_or(Vec::is_empty);
+        let of = [("visitor_bitmap", &self.bitmaps), ("breakdown_1d", &self.lists), ("FROM event", &self.events)];
+        if let Some((_, count)) = of.iter().find(|(table, _)| !is_empty && statement.contains(table)) {
+            count.fetch_add(1, SeqCst);
+        }
+    }
+}
+
+/// A warehouse whose commits end at a moment of the test's choice, each of them done or not done, and that tells what was
+/// read where.
 struct Mortal {
     store: Arc<DuckStore>,
     is_dead: AtomicBool,
     /// Held by each commit while it is under way.
     commits: RwLock<()>,
+    found: Arc<Found>,
 }
 
 impl Mortal {
@@ -202,7 +222,10 @@ impl Store for Mortal {
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
-        self.store.read(statements).await
+        let texts: Vec<String> = statements.iter().map(|statement| statement.sql.clone()).collect();
+        let answer = self.store.read(statements).await?;
+        texts.iter().zip(&answer.results).for_each(|(text, rows)| self.found.count(text, rows));
+        Ok(answer)
     }
 
     async fn refresh(&self, most: Refresh) -> Result<Refreshed, Error> {
