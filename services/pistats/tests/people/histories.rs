@@ -131,7 +131,9 @@ async fn two_thousand_histories_are_counted_as_the_oracle_counts_them() {
         assert!(tally.questions >= seeds.len() * WAVES * QUESTIONS * 9 / 10, "{tally:?}");
         assert!(tally.clean.min(tally.dirty).min(tally.mixed) * 50 >= tally.questions, "{tally:?}");
         let read = |count: &AtomicUsize| count.load(SeqCst);
-        assert!(read(&found.bitmaps).min(read(&found.lists)).min(read(&found.events)) >= 1_000, "{found:?}");
+        assert!(read(&found.bitmaps).min(read(&found.events)) >= 1_000, "{found:?}");
+        // Lists come from sheets only where that costs less than raw rows.
+        assert!(read(&found.lists) >= 100, "{found:?}");
         assert!(tally.crashes >= 10 && tally.compacted_rows >= 1_000, "{tally:?}");
     }
 }
