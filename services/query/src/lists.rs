@@ -51,14 +51,24 @@ impl From<Malformed> for Failure {
     }
 }
 
+/// When sheets are used for what they can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sheets {
+    /// Where no more days are dirty than are not: else one statement over raw rows costs less.
+    WhereCheaper,
+    /// Always: for tests.
+    Always,
+}
+
 /// Answers a Breakdown, with the same values over the compared range.
 pub async fn breakdown(
     store: &dyn Store,
     tenant: &Tenant,
     question: &Breakdown,
     compare: Option<Compare>,
+    sheets: Sheets,
 ) -> Result<(BreakdownRows, AsOf), Failure> {
-    if let Some(list) = List::of(store, tenant, question, compare)
+    if let Some(list) = List::of(store, tenant, question, compare, sheets)
         && let Some(answer) = list.answer().await?
     {
         return Ok(answer);
@@ -76,17 +86,24 @@ struct List<'a> {
     dimension: SheetDimension,
     range: Range,
     compared: Option<Range>,
+    sheets: Sheets,
 }
 
 impl<'a> List<'a> {
-    fn of(store: &'a dyn Store, tenant: &'a Tenant, question: &'a Breakdown, compare: Option<Compare>) -> Option<Self> {
+    fn of(
+        store: &'a dyn Store,
+        tenant: &'a Tenant,
+        question: &'a Breakdown,
+        compare: Option<Compare>,
+        sheets: Sheets,
+    ) -> Option<Self> {
         let range = question.selection.range;
         let dimension = SheetDimension::of(&question.dimension)?;
         if !matches!(range, Range::Days { .. }) || !question.selection.filters.is_empty() {
             return None;
         }
         let compared = compare.map(|compare| compare.range(range, tenant.zone()));
-        Some(List { store, tenant, question, dimension, range, compared })
+        Some(List { store, tenant, question, dimension, range, compared, sheets })
     }
 
     /// The answer; nothing where most days are dirty, the list is long, or days change all the time.
@@ -154,7 +171,13 @@ impl<'a> List<'a> {
         let dirty: usize = spans().map(|span| span.dirty.len()).sum();
         let clean: usize = spans().map(|span| days.clean_in(span)).sum();
         let (tenant, question, dimension) = (self.tenant, self.question, self.dimension);
-        (dirty <= clean).then_some(Asked { tenant, question, dimension, span, compared })
+        (dirty <= clean || self.sheets == Sheets::Always).then_some(Asked {
+            tenant,
+            question,
+            dimension,
+            span,
+            compared,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Reports;
 use crate::deadline::Deadline;
-use crate::lists::{self, Failure};
+use crate::lists::{self, Failure, Sheets};
 use crate::plan::Tenant;
 use crate::status;
 use pistats_proto::convert::query as convert;
@@ -19,10 +19,12 @@ impl Reports {
     ) -> Result<BreakdownResponse, Status> {
         let (question, compare) = convert::breakdown(request).map_err(status::invalid)?;
         let list = async {
-            lists::breakdown(&*self.store, tenant, &question, compare).await.map_err(|failure| match failure {
-                Failure::Store(error) => status::of_store(error),
-                Failure::Unanswered(error) => status::of_unanswered(error),
-                Failure::Panicked(error) => status::of_panic(error),
+            lists::breakdown(&*self.store, tenant, &question, compare, Sheets::WhereCheaper).await.map_err(|failure| {
+                match failure {
+                    Failure::Store(error) => status::of_store(error),
+                    Failure::Unanswered(error) => status::of_unanswered(error),
+                    Failure::Panicked(error) => status::of_panic(error),
+                }
             })
         };
         let (answer, as_of) = deadline.bound(list).await?;

@@ -7,7 +7,7 @@ use crate::warehouse::Warehouse;
 use pistats_core::Zone;
 use pistats_core::report::{Compare, Metrics, Selection, Traffic};
 use pistats_core::time::Bucket;
-use pistats_query::lists::{self, Failure};
+use pistats_query::lists::{self, Failure, Sheets};
 use pistats_query::plan::{self, BreakdownRow};
 use pistats_query::{Query, Tenant};
 use pistats_store::{Error, Refresh, Store};
@@ -112,7 +112,7 @@ pub(crate) async fn check(
                 }
             }
             // The same from sheets, where it can be.
-            match lists::breakdown(&*warehouse.store, tenant, asked, compare).await {
+            match lists::breakdown(&*warehouse.store, tenant, asked, compare, Sheets::Always).await {
                 Err(Failure::Store(Error::Overflow) | Failure::Unanswered(plan::Unanswered::Overflow)) => {
                     assert!(expected.is_err(), "{case}")
                 }
