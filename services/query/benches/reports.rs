@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --profile release -p pistats-query --bench reports [-- NAME] [-- --explain NAME]`
 //!
-//! `PISTATS_BENCH_EVENTS` events (3,000,000 unless told) over 90 days, three a visit, folded in commits of 50,000, rollups
+//! `PISTATS_BENCH_EVENTS` events (3,000,000 unless told) over `PISTATS_BENCH_DAYS` days (90), three a visit, folded in commits of 50,000, rollups
 //! fresh but for the last hours. `PISTATS_BENCH_FILE` names a file to keep and to use again; otherwise it is made anew and
 //! deleted. Prints the processor's time a read, and the best and the median of nine reads: on a busy machine only
 //! the first tells what the plan costs.
@@ -26,7 +26,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 const SITE: SiteId = SiteId(1);
-const DAYS: i64 = 90;
 const FIRST_DAY: &str = "2024-01-01";
 const COMMIT_EVENTS: usize = 50_000;
 const ROUNDS: usize = 9;
@@ -107,8 +106,8 @@ async fn main() {
 /// Breakdowns that sheets answer.
 fn lists() -> Vec<(&'static str, Breakdown, Option<Compare>)> {
     let first = Day::parse(FIRST_DAY).unwrap();
-    let list = |days, dimension, order_by| {
-        let range = Range::Days { first: first.plus(DAYS as i32 - days), last: first.plus(DAYS as i32 - 1) };
+    let list = |count: i64, dimension, order_by| {
+        let range = Range::Days { first: first.plus((days() - count) as i32), last: first.plus(days() as i32 - 1) };
         let selection = Selection { range, filters: vec![], bots: Bots::Exclude };
         Breakdown { selection, dimension, order_by, limit: 10, offset: 0 }
     };
@@ -116,10 +115,15 @@ fn lists() -> Vec<(&'static str, Breakdown, Option<Compare>)> {
     vec![
         ("list: pages by visitors, 30 days", list(30, Dimension::Page, Metric::Visitors), None),
         ("list: pages by visitors, 30 days, compared", list(30, Dimension::Page, Metric::Visitors), before),
-        ("list: pages by visitors, 90 days", list(90, Dimension::Page, Metric::Visitors), None),
-        ("list: pages by page views, 90 days", list(90, Dimension::Page, Metric::PageViews), None),
-        ("list: countries by visitors, 90 days", list(90, Dimension::Country, Metric::Visitors), None),
+        ("list: pages by visitors, all days", list(days(), Dimension::Page, Metric::Visitors), None),
+        ("list: pages by page views, all days", list(days(), Dimension::Page, Metric::PageViews), None),
+        ("list: countries by visitors, all days", list(days(), Dimension::Country, Metric::Visitors), None),
     ]
+}
+
+/// How many days the events lie on.
+fn days() -> i64 {
+    std::env::var("PISTATS_BENCH_DAYS").ok().and_then(|n| n.parse().ok()).unwrap_or(90)
 }
 
 /// What all threads of this process have worked so far. Linux counts it in hundredths of a second: `/proc/self/stat`,
@@ -145,8 +149,8 @@ async fn print_plans(store: &DuckStore, name: &str, statements: &[Statement]) {
 
 fn reports(tenant: &Tenant) -> Vec<(&'static str, Vec<Statement>)> {
     let first = Day::parse(FIRST_DAY).unwrap();
-    let last_30 = Range::Days { first: first.plus(DAYS as i32 - 30), last: first.plus(DAYS as i32 - 1) };
-    let all = Range::Days { first, last: first.plus(DAYS as i32 - 1) };
+    let last_30 = Range::Days { first: first.plus(days() as i32 - 30), last: first.plus(days() as i32 - 1) };
+    let all = Range::Days { first, last: first.plus(days() as i32 - 1) };
     let is = |dimension, value: &str| Filter { dimension, operator: Operator::Is, values: vec![value.to_owned()] };
     let selection = |range, filters: &[Filter]| Selection { range, filters: filters.to_vec(), bots: Bots::Exclude };
     let traffic = |range, filters: &[Filter], interval, compare| {
@@ -168,14 +172,14 @@ fn reports(tenant: &Tenant) -> Vec<(&'static str, Vec<Statement>)> {
         ("traffic, 30 days by day", traffic(last_30, &[], Some(Interval::Day), None)),
         ("traffic, 30 days by day, compared", traffic(last_30, &[], Some(Interval::Day), before)),
         ("traffic, 30 days by hour", traffic(last_30, &[], Some(Interval::Hour), None)),
-        ("traffic, 90 days by day", traffic(all, &[], Some(Interval::Day), None)),
+        ("traffic, all days by day", traffic(all, &[], Some(Interval::Day), None)),
         ("traffic, 30 days by day, country", traffic(last_30, &german, Some(Interval::Day), None)),
         ("traffic, 30 days by day, country and page", traffic(last_30, &several, Some(Interval::Day), None)),
         ("traffic, 30 days by day, entry page", traffic(last_30, &entered, Some(Interval::Day), None)),
         ("top pages, 30 days", list(last_30, &[], Dimension::Page, None)),
         ("top pages, 30 days, compared", list(last_30, &[], Dimension::Page, before)),
         ("top pages, 30 days, country", list(last_30, &german, Dimension::Page, None)),
-        ("top pages, 90 days", list(all, &[], Dimension::Page, None)),
+        ("top pages, all days", list(all, &[], Dimension::Page, None)),
         ("top entry pages, 30 days", list(last_30, &[], Dimension::EntryPage, None)),
         ("top entry pages, 30 days, country", list(last_30, &german, Dimension::EntryPage, None)),
         ("top countries, 30 days", list(last_30, &[], Dimension::Country, None)),
@@ -214,7 +218,7 @@ async fn fill(store: &DuckStore, zone: &Zone, events: usize) {
         if left == 0 {
             break;
         }
-        let begin = start.plus(DAYS * Micros::DAY / visits.max(1) as i64 * visit as i64 % (DAYS * Micros::DAY));
+        let begin = start.plus(days() * Micros::DAY / visits.max(1) as i64 * visit as i64 % (days() * Micros::DAY));
         // Neighbouring visits are of different visitors: a visitor's turn comes again after a quarter of them.
         let visitor = (visit * 4 + dice.below(4)) % visitors;
         let count = (dice.below(6) + 1).min(left as u64);
