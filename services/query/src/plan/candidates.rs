@@ -14,6 +14,7 @@ use crate::sheets::{Span, Visitors};
 use crate::sql::{BYTEWISE, ENGINE, OF_SESSION, Selected, Source, Sql, Value, newcomers, value_of};
 use pistats_core::event::PAGE_VIEW;
 use pistats_core::report::{Bots, Breakdown, Metric, Metrics};
+use pistats_core::time::Range;
 use pistats_store::{Cell, Rows, SheetDimension, Statement};
 
 /// Columns of one range in a row of candidates.
@@ -132,29 +133,45 @@ impl RowsOf<'_> {
         }
     }
 
-    /// Events of dirty days with their values as `item`.
-    fn raw_events(&self, sql: &mut Sql<'_>, raw: &Selected<'_>) -> String {
-        let value = self.value(sql);
-        let Source { from, conditions } = raw.events_in_range(sql, self.name);
-        let dirty = self.span.is_dirty(sql, "e.day");
-        format!("(SELECT {value} AS item, e.visitor, e.name, e.value FROM {from} WHERE {conditions} AND {dirty}) e")
-    }
-
-    /// Adds the living sessions of dirty days, and gives their selected events with their values as `item`, wherever they lie.
-    fn raw_session_events(&self, sql: &mut Sql<'_>, raw: &Selected<'_>, more: &str) -> (String, String) {
-        let living = format!("{}living", self.name);
+    /// Adds what is read raw, once for all that follows:
+    ///
+    /// ```text
+    ///   …living   the living sessions of dirty days that count
+    ///   …seen     selected events with their values as `item`: those of dirty days (`here`), and those of other days that are
+    ///             of such a session
+    /// ```
+    fn add_raw(&self, sql: &mut Sql<'_>, raw: &Selected<'_>) {
+        let name = self.name;
         let own = raw.sessions_by_themselves(sql);
         let dirty = self.span.is_dirty(sql, "s.day");
         let columns = "s.visitor, s.day, s.first_us, s.last_us, s.events, s.page_views";
-        let body = format!(
+        let living = format!(
             "SELECT row_number() OVER () AS no, {columns} FROM session s WHERE {own} AND {dirty} \
              GROUP BY {columns} HAVING sum(s.sign) > 0"
         );
-        sql.part_first(&living, body);
+        sql.part_first(&format!("{name}living"), living);
+
         let value = self.value(sql);
-        let Source { from, conditions } = raw.events_of_living(sql, &living);
-        let events = format!("(SELECT {value} AS item, e.visitor, e.time_us FROM {from} WHERE {conditions}{more}) e");
-        (events, living)
+        let page_view = sql.bind(PAGE_VIEW);
+        let columns = format!("{value} AS item, e.visitor, e.time_us, e.name = {page_view} AS page_view, e.value");
+        let Source { from, conditions } = raw.events_in_range(sql, name);
+        let dirty = self.span.is_dirty(sql, "e.day");
+        let mut pieces = vec![format!("SELECT {columns}, true AS here FROM {from} WHERE {conditions} AND {dirty}")];
+        // Days in a row at a time: between them may lie years.
+        for range in self.span.dirty_runs() {
+            let Range::Days { first, last } = range else { continue };
+            let run = Selected::new(&self.asked.question.selection, range, self.asked.tenant.zone());
+            let outside = sql.bind(run.first_outside().0);
+            let (first, last) = (sql.bind(i64::from(first.0)), sql.bind(i64::from(last.0)));
+            let reaching =
+                format!("(SELECT * FROM {name}living WHERE day BETWEEN {first} AND {last} AND last_us >= {outside})");
+            let Source { from, conditions } = run.events_of_living(sql, &format!("{reaching} r"));
+            pieces.push(format!(
+                "SELECT {columns}, false FROM {from} JOIN {reaching} t ON {OF_SESSION} \
+                 WHERE {conditions} AND e.time_us >= {outside} AND NOT ({dirty})"
+            ));
+        }
+        sql.part_first(&format!("{name}seen"), pieces.join("\nUNION ALL\n"));
     }
 
     /// Adds `ranks`: every value that has a row.
@@ -170,27 +187,24 @@ impl RowsOf<'_> {
         let mut pieces =
             vec![format!("SELECT b.value, sum(b.{column}) AS rank FROM breakdown_1d b WHERE {sheet} GROUP BY b.value")];
         if let Some(raw) = &self.raw {
-            let number = match order_by {
-                Metric::Visitors => "count(DISTINCT e.visitor)".to_owned(),
-                Metric::Sessions => "0".to_owned(),
-                Metric::PageViews => format!("count(*) FILTER (WHERE e.name = {})", sql.bind(PAGE_VIEW)),
-                Metric::Events => "count(*)".to_owned(),
-                Metric::ValueSum => "coalesce(sum(e.value), 0)".to_owned(),
-            };
-            let events = self.raw_events(sql, raw);
-            pieces.push(format!("SELECT e.item AS value, {number} AS rank FROM {events} GROUP BY e.item"));
-            if order_by == Metric::Sessions {
-                let (events, living) = self.raw_session_events(sql, raw, "");
-                pieces.push(format!(
-                    "SELECT value, count(*) AS rank FROM (\
-                     SELECT DISTINCT e.item AS value, t.no FROM {events} JOIN {living} t ON {OF_SESSION}) x GROUP BY value"
-                ));
-            } else {
-                // Values within the dirty days are known already: what is left lies outside of them.
-                let outside = format!(" AND NOT ({})", self.span.is_dirty(sql, "e.day"));
-                let (events, living) = self.raw_session_events(sql, raw, &outside);
-                pieces.push(format!("SELECT e.item AS value, 0 AS rank FROM {events} JOIN {living} t ON {OF_SESSION}"));
-            }
+            self.add_raw(sql, raw);
+            let name = self.name;
+            pieces.push(match order_by {
+                Metric::Sessions => format!(
+                    "SELECT value, count(*) AS rank FROM (SELECT DISTINCT e.item AS value, t.no \
+                     FROM {name}seen e JOIN {name}living t ON {OF_SESSION}) x GROUP BY value\nUNION ALL\n\
+                     SELECT DISTINCT e.item, 0 FROM {name}seen e"
+                ),
+                _ => {
+                    let number = match order_by {
+                        Metric::Visitors => "count(DISTINCT e.visitor) FILTER (WHERE e.here)",
+                        Metric::PageViews => "count(*) FILTER (WHERE e.here AND e.page_view)",
+                        Metric::ValueSum => "coalesce(sum(e.value) FILTER (WHERE e.here), 0)",
+                        Metric::Events | Metric::Sessions => "count(*) FILTER (WHERE e.here)",
+                    };
+                    format!("SELECT e.item AS value, {number} AS rank FROM {name}seen e GROUP BY e.item")
+                }
+            });
         }
         let ranks = pieces.join("\nUNION ALL\n");
         sql.part("ranks", format!("SELECT value, sum(rank) AS rank FROM ({ranks}) x GROUP BY value"));
@@ -206,32 +220,23 @@ impl RowsOf<'_> {
              FROM breakdown_1d b JOIN candidates c ON c.value = b.value WHERE {sheet}"
         )];
         if let Some(raw) = &self.raw {
-            let page_view = sql.bind(PAGE_VIEW);
-            let events = self.raw_events(sql, raw);
+            self.add_raw(sql, raw);
+            let of_candidates = format!("{name}seen e JOIN candidates c ON c.value = e.item");
             pieces.push(format!(
-                "SELECT e.item, count(*), count(*) FILTER (WHERE e.name = {page_view}), count(e.value), \
+                "SELECT e.item, count(*), count(*) FILTER (WHERE e.page_view), count(e.value), \
                  coalesce(sum(e.value), 0), min(e.value), max(e.value), 0, 0, 0, 0, 1 \
-                 FROM {events} JOIN candidates c ON c.value = e.item GROUP BY e.item"
+                 FROM {of_candidates} WHERE e.here GROUP BY e.item"
             ));
-            let pairs = format!(
-                "SELECT DISTINCT e.item AS value, e.visitor FROM {events} JOIN candidates c ON c.value = e.item"
-            );
-            let numbers = "string_agg(CAST(x.visitor AS varchar), ',')";
-            sql.part(
-                &format!("{name}raw"),
-                format!("SELECT x.value, {numbers} AS visitors FROM ({pairs}) x GROUP BY x.value"),
-            );
-
-            let (events, living) = self.raw_session_events(sql, raw, "");
-            let hits =
-                format!("SELECT e.item, e.visitor, e.time_us FROM {events} JOIN candidates c ON c.value = e.item");
-            sql.part_first(&format!("{name}hits"), hits);
             pieces.push(format!(
                 "SELECT x.value, 0, 0, 0, 0, CAST(NULL AS bigint), CAST(NULL AS bigint), count(*), \
                  count(*) FILTER (WHERE x.events = 1), sum(x.length_us), sum(x.page_views), 0 FROM (\
                  SELECT DISTINCT e.item AS value, t.no, t.events, t.last_us - t.first_us AS length_us, t.page_views \
-                 FROM {name}hits e JOIN {living} t ON {OF_SESSION}) x GROUP BY x.value"
+                 FROM {of_candidates} JOIN {name}living t ON {OF_SESSION}) x GROUP BY x.value"
             ));
+            let pairs = format!("SELECT DISTINCT e.item AS value, e.visitor FROM {of_candidates} WHERE e.here");
+            let numbers = "string_agg(CAST(x.visitor AS varchar), ',')";
+            let visitors = format!("SELECT x.value, {numbers} AS visitors FROM ({pairs}) x GROUP BY x.value");
+            sql.part(&format!("{name}raw"), visitors);
         }
         let sums = pieces.join("\nUNION ALL\n");
         // Sums of candidates that are not shown may exceed 64 bits: they cross as text.

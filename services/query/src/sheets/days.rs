@@ -92,6 +92,18 @@ impl Span {
         format!("{day} IN ({})", days.join(", "))
     }
 
+    /// The dirty days, those in a row together.
+    pub(crate) fn dirty_runs(&self) -> Vec<Range> {
+        let mut runs: Vec<(Day, Day)> = Vec::new();
+        for day in &self.dirty {
+            match runs.last_mut() {
+                Some((_, last)) if last.plus(1) == *day => *last = *day,
+                _ => runs.push((*day, *day)),
+            }
+        }
+        runs.into_iter().map(|(first, last)| Range::Days { first, last }).collect()
+    }
+
     /// From the first to the last dirty day.
     pub(crate) fn dirty_range(&self) -> Option<Range> {
         Some(Range::Days { first: *self.dirty.first()?, last: *self.dirty.last()? })
@@ -113,6 +125,14 @@ mod tests {
         let span = days.span(Range::Days { first: Day(0), last: Day(2) }).expect("days");
         assert_eq!((&*span.dirty, days.clean_in(&span)), (&[Day(2)][..], 1));
         assert_eq!(Days::gather(&Rows::default(), &Rows::default()).expect("none"), Days::default());
+    }
+
+    #[test]
+    fn dirty_days_in_a_row_are_one_run() {
+        let span = Span { first: Day(0), last: Day(9), dirty: [1, 2, 3, 5, 8, 9].map(Day).to_vec() };
+        let run = |first, last| Range::Days { first: Day(first), last: Day(last) };
+        assert_eq!(span.dirty_runs(), [run(1, 3), run(5, 5), run(8, 9)]);
+        assert_eq!(Span { dirty: vec![], ..span }.dirty_runs(), []);
     }
 
     #[test]
