@@ -13,6 +13,7 @@
 mod attempt;
 mod threshold;
 
+pub use crate::people::BitmapCache;
 use crate::plan::candidates::{self, Asked};
 use crate::plan::{self, BreakdownRows, Malformed, Tenant, Unanswered};
 use crate::sheets::{Days, Visitors};
@@ -63,13 +64,14 @@ pub enum Sheets {
 /// Answers a Breakdown, with the same values over the compared range.
 pub async fn breakdown(
     store: &dyn Store,
+    cache: &BitmapCache,
     tenant: &Tenant,
     question: &Breakdown,
     compare: Option<Compare>,
     sheets: Sheets,
 ) -> Result<(BreakdownRows, AsOf), Failure> {
-    if let Some(list) = List::of(store, tenant, question, compare, sheets)
-        && let Some(answer) = list.answer().await?
+    if let Some(list) = List::of(tenant, question, compare, sheets)
+        && let Some(answer) = list.answer(store, cache).await?
     {
         return Ok(answer);
     }
@@ -80,7 +82,6 @@ pub async fn breakdown(
 
 /// A question that sheets can answer.
 struct List<'a> {
-    store: &'a dyn Store,
     tenant: &'a Tenant,
     question: &'a Breakdown,
     dimension: SheetDimension,
@@ -90,25 +91,19 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    fn of(
-        store: &'a dyn Store,
-        tenant: &'a Tenant,
-        question: &'a Breakdown,
-        compare: Option<Compare>,
-        sheets: Sheets,
-    ) -> Option<Self> {
+    fn of(tenant: &'a Tenant, question: &'a Breakdown, compare: Option<Compare>, sheets: Sheets) -> Option<Self> {
         let range = question.selection.range;
         let dimension = SheetDimension::of(&question.dimension)?;
         if !matches!(range, Range::Days { .. }) || !question.selection.filters.is_empty() {
             return None;
         }
         let compared = compare.map(|compare| compare.range(range, tenant.zone()));
-        Some(List { store, tenant, question, dimension, range, compared, sheets })
+        Some(List { tenant, question, dimension, range, compared, sheets })
     }
 
     /// The answer; nothing where most days are dirty, the list is long, or days change all the time.
-    async fn answer(&self) -> Result<Option<(BreakdownRows, AsOf)>, Failure> {
-        let mut days = gather(&mut self.store.read(self.days().to_vec()).await?.results)?;
+    async fn answer(&self, store: &dyn Store, cache: &BitmapCache) -> Result<Option<(BreakdownRows, AsOf)>, Failure> {
+        let mut days = gather(&mut store.read(self.days().to_vec()).await?.results)?;
         let mut most = (4 * self.last_row()).clamp(LEAST_CANDIDATES, 4 * MOST_ROWS);
         for _ in 0..ATTEMPTS {
             let Some(asked) = self.asked(&days) else { return Ok(None) };
@@ -121,7 +116,7 @@ impl<'a> List<'a> {
             let newcomers = std::iter::once(&asked.span).chain(&asked.compared).map(|span| asked.newcomers(span));
             let newcomers: Vec<Option<Statement>> = newcomers.collect();
             statements.extend(newcomers.iter().flatten().cloned());
-            let mut read = self.store.read(statements).await?;
+            let mut read = store.read(statements).await?;
             let now = gather(&mut read.results)?;
             if now != days {
                 days = now;
@@ -135,7 +130,8 @@ impl<'a> List<'a> {
             }
             let newcomers = newcomers.iter().map(|read| read.as_ref().and_then(|_| results.next()).unwrap_or_default());
             let newcomers = newcomers.map(visitors).collect();
-            let attempt = Attempt { list: self, days: &days, asked: &asked, candidates, total_rows, newcomers };
+            let attempt =
+                Attempt { store, cache, list: self, days: &days, asked: &asked, candidates, total_rows, newcomers };
             match attempt.run(limit).await? {
                 Outcome::Answered(rows) => return Ok(Some((rows, read.as_of))),
                 Outcome::Unsure => most *= 8,
@@ -169,7 +165,7 @@ impl<'a> List<'a> {
         };
         let spans = || std::iter::once(&span).chain(&compared);
         let dirty: usize = spans().map(|span| span.dirty.len()).sum();
-        let clean: usize = spans().map(|span| days.clean_in(span)).sum();
+        let clean: usize = spans().map(|span| days.clean_of(span).count()).sum();
         let (tenant, question, dimension) = (self.tenant, self.question, self.dimension);
         (dirty <= clean || self.sheets == Sheets::Always).then_some(Asked {
             tenant,

@@ -28,7 +28,8 @@ mod rows;
 mod sets;
 mod tally;
 
-pub(crate) use cache::{BitmapCache, BitmapKey};
+pub use cache::BitmapCache;
+pub(crate) use cache::BitmapKey;
 pub(crate) use gather::{Filled, Gather};
 pub(crate) use kept::has_bitmaps;
 pub(crate) use rows::DaysOf;

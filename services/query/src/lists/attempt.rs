@@ -2,18 +2,22 @@
 
 use super::threshold::Ranking;
 use super::{Failure, List};
+use crate::people::BitmapCache;
 use crate::plan::candidates::{Asked, Candidate, Sums};
 use crate::plan::{BreakdownRow, BreakdownRows};
 use crate::sheets::{Bitmaps, Days, Span, Visitors, Wanted};
 use pistats_core::report::{Bots, Metric};
-use pistats_store::{Rows, SheetDimension};
+use pistats_store::{SheetDimension, Store};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Rows that are read beyond the page at first: a page is rarely certain with fewer.
 const AHEAD: usize = 16;
 
 /// The candidates and all that is of their snapshot.
 pub(super) struct Attempt<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) cache: &'a BitmapCache,
     pub(super) list: &'a List<'a>,
     pub(super) days: &'a Days,
     pub(super) asked: &'a Asked<'a>,
@@ -117,7 +121,7 @@ impl Attempt<'_> {
         let of = |at: &usize| {
             let candidate = &self.candidates[*at];
             let raw = sums(candidate).map(|sums| sums.raw.clone()).unwrap_or_default();
-            (candidate.value.clone(), raw)
+            (Arc::from(candidate.value.as_str()), raw)
         };
         let wanted = Wanted { dimension: self.asked.dimension, bots: self.list.question.selection.bots };
         self.union(wanted, span, places.iter().map(of).collect()).await
@@ -127,7 +131,7 @@ impl Attempt<'_> {
     async fn first_seen(&self, span: &Span, place: usize) -> Result<Result<Visitors, Gone>, Failure> {
         let raw = self.newcomers.get(place).cloned().unwrap_or_default();
         let wanted = Wanted { dimension: SheetDimension::FirstSeen, bots: Bots::Include };
-        let sets = self.union(wanted, span, vec![(String::new(), raw)]).await?;
+        let sets = self.union(wanted, span, vec![("".into(), raw)]).await?;
         Ok(sets.map(|mut sets| sets.pop().unwrap_or_default()))
     }
 
@@ -136,25 +140,23 @@ impl Attempt<'_> {
         &self,
         wanted: Wanted,
         span: &Span,
-        known: Vec<(String, Visitors)>,
+        known: Vec<(Arc<str>, Visitors)>,
     ) -> Result<Result<Vec<Visitors>, Gone>, Failure> {
-        if known.is_empty() || self.days.clean_in(span) == 0 {
-            return Ok(Ok(known.into_iter().map(|(_, visitors)| visitors).collect()));
-        }
-        let values: Vec<&str> = known.iter().map(|(value, _)| value.as_str()).collect();
-        let [sheets, _] = self.list.days();
-        let statements = vec![sheets, Bitmaps::statement(self.list.tenant, span, wanted, &values)];
-        let mut results = self.list.store.read(statements).await?.results.into_iter();
-        let mut next = || results.next().unwrap_or_default();
-        let (sheets, rows): (Rows, Rows) = (next(), next());
-        if !self.days.still_stand_in(&sheets) {
-            return Ok(Err(Gone));
+        let tenant = self.list.tenant;
+        let (values, raw): (Vec<Arc<str>>, Vec<Visitors>) = known.into_iter().unzip();
+        let mut bitmaps = Bitmaps::cached(self.cache, tenant, self.days, span, wanted, &values);
+        if let Some(statement) = bitmaps.statement(tenant, span, wanted) {
+            let [sheets, _] = self.list.days();
+            let mut results = self.store.read(vec![sheets, statement]).await?.results.into_iter();
+            let mut next = || results.next().unwrap_or_default();
+            let (sheets, rows) = (next(), next());
+            if !self.days.still_stand_in(&sheets) {
+                return Ok(Err(Gone));
+            }
+            bitmaps.fill(&rows, self.cache)?;
         }
         // Milliseconds of work: not on the threads that answer everybody.
-        let work = move || {
-            let bitmaps = Bitmaps::gather(rows)?;
-            Ok(known.into_iter().map(|(value, visitors)| visitors.and_of(bitmaps.of(&value))).collect())
-        };
-        tokio::task::spawn_blocking(work).await?.map(Ok)
+        let work = move || raw.iter().enumerate().map(|(place, raw)| raw.and_of(bitmaps.of(place))).collect();
+        Ok(Ok(tokio::task::spawn_blocking(work).await?))
     }
 }

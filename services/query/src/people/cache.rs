@@ -31,7 +31,7 @@ pub(crate) struct BitmapKey {
 }
 
 /// Bitmaps by key, bounded by bytes. What is asked for again and again stays.
-pub(crate) struct BitmapCache(Cache<BitmapKey, Arc<RoaringBitmap>, Bytes>);
+pub struct BitmapCache(Cache<BitmapKey, Arc<RoaringBitmap>, Bytes>);
 
 #[derive(Clone)]
 struct Bytes;
@@ -44,7 +44,7 @@ impl Weighter<BitmapKey, Arc<RoaringBitmap>> for Bytes {
 
 impl BitmapCache {
     /// A cache of at most so many bytes. 0 keeps nothing.
-    pub(crate) fn of_bytes(bytes: u64) -> BitmapCache {
+    pub fn of_bytes(bytes: u64) -> BitmapCache {
         let items = usize::try_from(bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(16, 1 << 20);
         let mut options = OptionsBuilder::new();
         options.estimated_items_capacity(items).weight_capacity(bytes).shards(SHARDS);

@@ -19,13 +19,13 @@ impl Reports {
     ) -> Result<BreakdownResponse, Status> {
         let (question, compare) = convert::breakdown(request).map_err(status::invalid)?;
         let list = async {
-            lists::breakdown(&*self.store, tenant, &question, compare, Sheets::WhereCheaper).await.map_err(|failure| {
-                match failure {
+            lists::breakdown(&*self.store, &self.people.cache, tenant, &question, compare, Sheets::WhereCheaper)
+                .await
+                .map_err(|failure| match failure {
                     Failure::Store(error) => status::of_store(error),
                     Failure::Unanswered(error) => status::of_unanswered(error),
                     Failure::Panicked(error) => status::of_panic(error),
-                }
-            })
+                })
         };
         let (answer, as_of) = deadline.bound(list).await?;
         let rows = answer.rows.into_iter();

@@ -1,12 +1,16 @@
-//! Bitmaps of clean days.
+//! Bitmaps of clean days: from the cache, and those that it lacks from the warehouse.
 
-use super::Span;
+use super::{Days, Span};
+use crate::answer::cell;
+use crate::people::{BitmapCache, BitmapKey};
 use crate::plan::{Malformed, Tenant};
 use crate::sql::{ENGINE, Sql};
+use pistats_core::Day;
 use pistats_core::report::Bots;
 use pistats_store::{Cell, Rows, SheetDimension, Statement};
 use roaring::RoaringBitmap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Which bitmaps of a span's clean days.
 #[derive(Clone, Copy, Debug)]
@@ -15,13 +19,48 @@ pub(crate) struct Wanted {
     pub(crate) bots: Bots,
 }
 
-/// Bitmaps by value: one a day, and two where events by bots and others are asked for.
+/// Bitmaps of some values: one a day, and two where events by bots and others are asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Bitmaps(HashMap<String, Vec<RoaringBitmap>>);
+pub(crate) struct Bitmaps {
+    /// By the place of the value.
+    held: Vec<Vec<Arc<RoaringBitmap>>>,
+    missing: Vec<(usize, BitmapKey)>,
+}
 
 impl Bitmaps {
-    /// How they are read.
-    pub(crate) fn statement(tenant: &Tenant, span: &Span, wanted: Wanted, values: &[&str]) -> Statement {
+    /// What the cache holds of the values; the rest is missing.
+    pub(crate) fn cached(
+        cache: &BitmapCache,
+        tenant: &Tenant,
+        days: &Days,
+        span: &Span,
+        wanted: Wanted,
+        values: &[Arc<str>],
+    ) -> Bitmaps {
+        let bots: &[bool] = match wanted.bots {
+            Bots::Exclude => &[false],
+            Bots::Only => &[true],
+            Bots::Include => &[false, true],
+        };
+        let mut bitmaps = Bitmaps { held: vec![Vec::new(); values.len()], missing: Vec::new() };
+        for (place, value) in values.iter().enumerate() {
+            for (day, version) in days.clean_of(span) {
+                for bot in bots {
+                    let (site, dimension, value) = (tenant.site(), wanted.dimension, value.clone());
+                    let key = BitmapKey { site, day, version, dimension, value, bot: *bot };
+                    match cache.get(&key) {
+                        Some(bitmap) => bitmaps.held[place].push(bitmap),
+                        None => bitmaps.missing.push((place, key)),
+                    }
+                }
+            }
+        }
+        bitmaps
+    }
+
+    /// How the missing ones are read; nothing if there are none.
+    pub(crate) fn statement(&self, tenant: &Tenant, span: &Span, wanted: Wanted) -> Option<Statement> {
+        let (_, first) = self.missing.first()?;
         let mut sql = Sql::new(tenant.site(), ENGINE);
         let dimension = sql.bind(i64::from(wanted.dimension.number()));
         let clean = span.is_clean(&mut sql, "b.day");
@@ -30,36 +69,44 @@ impl Bitmaps {
             Bots::Only => " AND b.bot",
             Bots::Include => "",
         };
-        let values: Vec<String> = values.iter().map(|value| sql.bind(*value)).collect();
+        // Missing ones lie together by value.
+        let mut values = vec![sql.bind(&*first.value)];
+        for pair in self.missing.windows(2) {
+            if pair[0].0 != pair[1].0 {
+                values.push(sql.bind(&*pair[1].1.value));
+            }
+        }
         let text = format!(
-            "SELECT b.value, b.bitmap FROM visitor_bitmap b WHERE b.site = $1 AND b.dimension = {dimension} AND {clean}{bots} \
-             AND b.value IN ({})",
+            "SELECT b.day, b.value, b.bot, b.bitmap FROM visitor_bitmap b \
+             WHERE b.site = $1 AND b.dimension = {dimension} AND {clean}{bots} AND b.value IN ({})",
             values.join(", ")
         );
-        sql.finish(&text)
+        Some(sql.finish(&text))
     }
 
-    /// The bitmaps in the rows of [`Bitmaps::statement`].
-    pub(crate) fn gather(rows: Rows) -> Result<Bitmaps, Malformed> {
-        let mut bitmaps = Bitmaps::default();
-        for row in rows.rows {
-            let [Cell::Text(value), Cell::Bytes(bytes)] = &row[..] else {
+    /// Takes the rows of [`Bitmaps::statement`], and keeps them.
+    pub(crate) fn fill(&mut self, rows: &Rows, cache: &BitmapCache) -> Result<(), Malformed> {
+        let mut read = HashMap::with_capacity(rows.rows.len());
+        for row in &rows.rows {
+            let (Cell::Text(value), Cell::Bytes(bytes)) = (cell(row, 1)?, cell(row, 3)?) else {
                 return Err(Malformed("a bitmap that is none".into()));
             };
             let bitmap = RoaringBitmap::deserialize_from(&bytes[..])
                 .map_err(|error| Malformed(format!("a bitmap cannot be read: {error}")))?;
-            match bitmaps.0.get_mut(value) {
-                Some(of_value) => of_value.push(bitmap),
-                None => {
-                    bitmaps.0.insert(value.clone(), vec![bitmap]);
-                }
-            }
+            read.insert((cell(row, 0)?.int(), value.as_str(), cell(row, 2)?.int() != 0), Arc::new(bitmap));
         }
-        Ok(bitmaps)
+        for (place, key) in self.missing.drain(..) {
+            let Day(day) = key.day;
+            // A value that the day does not have: nobody.
+            let bitmap = read.get(&(i64::from(day), &*key.value, key.bot)).cloned().unwrap_or_default();
+            self.held[place].push(bitmap.clone());
+            cache.keep(key, bitmap);
+        }
+        Ok(())
     }
 
-    /// The bitmaps of a value.
-    pub(crate) fn of(&self, value: &str) -> &[RoaringBitmap] {
-        self.0.get(value).map_or(&[], Vec::as_slice)
+    /// The bitmaps of the value at a place.
+    pub(crate) fn of(&self, place: usize) -> impl Iterator<Item = &RoaringBitmap> {
+        self.held.get(place).into_iter().flatten().map(Arc::as_ref)
     }
 }

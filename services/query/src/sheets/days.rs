@@ -65,9 +65,10 @@ impl Days {
         Some(Span { first, last, dirty })
     }
 
-    /// How many days of a span have a sheet to be read.
-    pub(crate) fn clean_in(&self, span: &Span) -> usize {
-        if span.first <= span.last { self.clean.range(span.first..=span.last).count() } else { 0 }
+    /// The days of a span that have a sheet to be read, and its version.
+    pub(crate) fn clean_of(&self, span: &Span) -> impl Iterator<Item = (Day, i64)> {
+        let days = (span.first <= span.last).then(|| self.clean.range(span.first..=span.last));
+        days.into_iter().flatten().map(|(day, version)| (*day, *version))
     }
 
     /// Whether every sheet of these days is there in another snapshot's, too, with the same version.
@@ -123,7 +124,7 @@ mod tests {
         let days = Days::gather(&rows(&[&[1, 2, 4], &[10, 11, 12]]), &rows(&[&[2, 3]])).expect("days");
         assert_eq!(days.clean, BTreeMap::from([(Day(1), 10), (Day(4), 12)]));
         let span = days.span(Range::Days { first: Day(0), last: Day(2) }).expect("days");
-        assert_eq!((&*span.dirty, days.clean_in(&span)), (&[Day(2)][..], 1));
+        assert_eq!((&*span.dirty, days.clean_of(&span).collect::<Vec<_>>()), (&[Day(2)][..], vec![(Day(1), 10)]));
         assert_eq!(Days::gather(&Rows::default(), &Rows::default()).expect("none"), Days::default());
     }
 

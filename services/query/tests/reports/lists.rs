@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pistats_core::report::{Bots, Breakdown, Compare, Dimension, Metric, Selection};
 use pistats_core::time::Range;
 use pistats_core::{Day, Micros, Zone};
-use pistats_query::lists::{self, Sheets};
+use pistats_query::lists::{self, BitmapCache, Sheets};
 use pistats_store::{Answer, Checkpoint, Commit, DuckStore, Error, Lookup, Refresh, Refreshed, Statement, Store};
 use pistats_testkit::histories::{Question, zones};
 use pistats_testkit::{Oracle, OracleEvent};
@@ -61,7 +61,10 @@ async fn lists_of_clean_dirty_and_mixed_days_are_the_oracles() {
             let case = format!("seed {seed}, zone {}: {asked:#?}, {compare:?}", zone.name());
             check(&warehouse, &service, &tenant, &oracle, &Question::Breakdown(asked.clone()), compare, &case).await;
             let spy = Spy::over(&warehouse);
-            if lists::breakdown(&spy, &tenant, &asked, compare, Sheets::Always).await.is_ok() {
+            if lists::breakdown(&spy, &BitmapCache::of_bytes(1 << 20), &tenant, &asked, compare, Sheets::Always)
+                .await
+                .is_ok()
+            {
                 match spy.raw.load(Ordering::SeqCst) {
                     0 => from_sheets += 1,
                     _ => mixed += 1,
@@ -99,37 +102,49 @@ fn top(order_by: Metric, limit: u32, offset: u32) -> Breakdown {
     Breakdown { selection, dimension: Dimension::Page, order_by, limit, offset }
 }
 
-async fn listed(store: &dyn Store, warehouse: &Warehouse, asked: &Breakdown) -> Vec<(String, u64)> {
-    let (answer, _) = lists::breakdown(store, &warehouse.tenant(1), asked, None, Sheets::WhereCheaper).await.unwrap();
+async fn listed(
+    store: &dyn Store,
+    cache: &BitmapCache,
+    warehouse: &Warehouse,
+    asked: &Breakdown,
+) -> Vec<(String, u64)> {
+    let (answer, _) =
+        lists::breakdown(store, cache, &warehouse.tenant(1), asked, None, Sheets::WhereCheaper).await.unwrap();
     assert_eq!(answer.total_rows, 90);
     answer.rows.into_iter().map(|row| (row.value, row.metrics.visitors)).collect()
 }
 
 #[tokio::test]
 async fn the_value_with_the_greatest_bound_may_be_the_last_one() {
+    let cache = BitmapCache::of_bytes(1 << 20);
     let warehouse = regulars().await;
-    let raw = listed(&*warehouse.store, &warehouse, &top(Metric::Visitors, 100, 0)).await;
+    let raw = listed(&*warehouse.store, &cache, &warehouse, &top(Metric::Visitors, 100, 0)).await;
     warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
     let spy = Spy::over(&warehouse);
     // Page 0 has 45 visitors when its days are summed up, and 9.
-    assert_eq!(listed(&spy, &warehouse, &top(Metric::Visitors, 100, 0)).await, raw);
+    assert_eq!(listed(&spy, &cache, &warehouse, &top(Metric::Visitors, 100, 0)).await, raw);
     assert_eq!(raw.iter().position(|(page, visitors)| page.ends_with("/00") && *visitors == 9), Some(77));
     for (limit, offset) in [(1, 0), (10, 0), (3, 62), (25, 63), (5, 88), (5, 90), (1, 200)] {
-        let part = listed(&spy, &warehouse, &top(Metric::Visitors, limit, offset)).await;
+        let part = listed(&spy, &cache, &warehouse, &top(Metric::Visitors, limit, offset)).await;
         let expected: Vec<_> = raw.iter().skip(offset as usize).take(limit as usize).cloned().collect();
         assert_eq!(part, expected, "limit {limit}, offset {offset}");
     }
     assert_eq!(spy.raw.load(Ordering::SeqCst), 0);
+    // All that is needed is cached by now: what is left to read are the days and the candidates.
+    let before = spy.reads.load(Ordering::SeqCst);
+    listed(&spy, &cache, &warehouse, &top(Metric::Visitors, 10, 0)).await;
+    assert_eq!(spy.reads.load(Ordering::SeqCst) - before, 2);
 }
 
 #[tokio::test]
 async fn a_dirty_day_is_read_raw_and_the_others_are_not() {
+    let cache = BitmapCache::of_bytes(1 << 20);
     let mut warehouse = regulars().await;
     warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
     warehouse.commit(1, &[view(90_000, "late", "2024-05-03T12:00:00Z", "/00")]).await;
     let spy = Spy::over(&warehouse);
     for metric in METRICS {
-        let rows = listed(&spy, &warehouse, &top(metric, 90, 0)).await;
+        let rows = listed(&spy, &cache, &warehouse, &top(metric, 90, 0)).await;
         assert!(rows.contains(&("shop.example/00".to_owned(), 10)), "{metric:?}: {rows:?}");
     }
     assert!(spy.raw.load(Ordering::SeqCst) > 0 && spy.sheets.load(Ordering::SeqCst) > 0);
@@ -141,6 +156,7 @@ async fn a_dirty_day_is_read_raw_and_the_others_are_not() {
 /// Counts statements that read breakdowns of sheets, and those that read events.
 struct Spy {
     store: Arc<DuckStore>,
+    reads: AtomicUsize,
     sheets: AtomicUsize,
     raw: AtomicUsize,
     /// Numbers bound by the statements that read events.
@@ -160,6 +176,7 @@ impl Spy {
     fn over(warehouse: &Warehouse) -> Spy {
         Spy {
             store: warehouse.store.clone(),
+            reads: AtomicUsize::new(0),
             sheets: AtomicUsize::new(0),
             raw: AtomicUsize::new(0),
             bound: std::sync::Mutex::default(),
@@ -179,6 +196,7 @@ impl Store for Spy {
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         for statement in &statements {
             if statement.sql.contains("FROM breakdown_1d") {
                 self.sheets.fetch_add(1, Ordering::SeqCst);
@@ -233,10 +251,16 @@ async fn days_that_change_between_reads_are_never_mixed_up() {
                 *meanwhile = vec![Meanwhile::Refresh, Meanwhile::Commit(Box::new(late(1)))];
                 meanwhile.extend((0..moment).map(|_| Meanwhile::Nothing));
             }
-            let (answer, _) =
-                lists::breakdown(&spy, &warehouse.tenant(1), &top(metric, 90, 0), None, Sheets::WhereCheaper)
-                    .await
-                    .unwrap();
+            let (answer, _) = lists::breakdown(
+                &spy,
+                &BitmapCache::of_bytes(1 << 20),
+                &warehouse.tenant(1),
+                &top(metric, 90, 0),
+                None,
+                Sheets::WhereCheaper,
+            )
+            .await
+            .unwrap();
             let row = answer.rows.iter().find(|row| row.value.ends_with("/00")).unwrap();
             let (visitors, events) = (row.metrics.visitors, row.metrics.events);
             assert!([(9, 45), (10, 46)].contains(&(visitors, events)), "{metric:?}, {moment}: {visitors}, {events}");
