@@ -10,6 +10,7 @@
 //!   watch        reports that are watched are those that are asked for
 //!   watch_ends   cuts, restarts and revoked keys; browsers
 //!   realtime     who is there now, and what is talked about
+//!   zones        a site gets another zone: as if it had always had it, also killed halfway
 //!   tenants      a key opens its own site, as far as its scope says
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
@@ -38,3 +39,4 @@ mod tenants;
 mod twice;
 mod watch;
 mod watch_ends;
+mod zones;

@@ -40,7 +40,7 @@ async fn two_thousand_random_questions_are_answered_as_the_oracle_does() {
     instance.stop().await;
 }
 
-async fn check(site: &Site, oracle: &Oracle, zone: &Zone, question: Question, what: &str) {
+pub(crate) async fn check(site: &Site, oracle: &Oracle, zone: &Zone, question: Question, what: &str) {
     let mut queries = site.queries();
     match question {
         Question::Traffic(question) => {
