@@ -6,13 +6,13 @@
 
 use crate::deadline::Deadline;
 use crate::plan::{After, Tenant, export, read_event};
+use crate::reports::Reports;
 use crate::status;
 use futures::stream::{Stream, try_unfold};
 use pistats_core::report::AsOf;
 use pistats_proto::convert;
 use pistats_proto::convert::query::ExportQuestion;
 use pistats_proto::query::v1::{ExportResponse, ExportedEvent};
-use pistats_store::Store;
 use prost::Message;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ const MOST_PAGE_ROWS: u64 = 20_000;
 
 /// Streams the selected events. The first message carries `as_of`, also when there is no event.
 pub(crate) fn stream(
-    store: Arc<dyn Store>,
+    reports: Arc<Reports>,
     tenant: Tenant,
     question: ExportQuestion,
     deadline: Deadline,
 ) -> impl Stream<Item = Result<ExportResponse, Status>> + Send + 'static {
     let left = question.limit.unwrap_or(u64::MAX);
     let state = Reader {
-        store,
+        reports,
         tenant,
         question,
         deadline,
@@ -51,7 +51,7 @@ pub(crate) fn stream(
 }
 
 struct Reader {
-    store: Arc<dyn Store>,
+    reports: Arc<Reports>,
     tenant: Tenant,
     question: ExportQuestion,
     deadline: Deadline,
@@ -91,8 +91,8 @@ impl Reader {
     async fn read_page(&mut self) -> Result<AsOf, Status> {
         let wanted = self.page_rows.min(self.left);
         let page = export(&self.tenant, &self.question.selection, self.after.as_ref(), wanted);
-        let read = async { self.store.read(page.statements).await.map_err(status::of_store) };
-        let answer = self.deadline.bound(read).await?;
+        let answer = self.reports.read(self.deadline, page.statements).await?;
+        self.reports.check_zone(&self.tenant, &answer.as_of, self.deadline).await?;
         let rows = answer.results.into_iter().next().unwrap_or_default().rows;
         let (mut last, mut bytes) = (None, 0);
         for row in rows {

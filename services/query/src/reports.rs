@@ -10,6 +10,7 @@ mod people;
 mod realtime;
 mod retention;
 mod traffic;
+mod zone;
 
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -25,11 +26,13 @@ pub(crate) struct Reports {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) living: Arc<dyn Living>,
     pub(crate) people: Arc<people::Shared>,
+    zones: zone::Zones,
 }
 
 impl Reports {
     pub(crate) fn new(store: Arc<dyn Store>, living: Arc<dyn Living>, config: &Config) -> Reports {
-        Reports { store, living, people: people::Shared::of_bytes(config.bitmap_cache_bytes) }
+        let people = people::Shared::of_bytes(config.bitmap_cache_bytes);
+        Reports { store, living, people, zones: zone::Zones::default() }
     }
 
     /// Reads statements in one snapshot.

@@ -129,7 +129,7 @@ impl QueryService for Query {
         let tenant = self.tenant(&request)?;
         let deadline = Deadline::of(request.metadata());
         let question = convert::export(request.get_ref()).map_err(status::invalid)?;
-        let stream = export::stream(self.reports.store.clone(), tenant, question, deadline);
+        let stream = export::stream(self.reports.clone(), tenant, question, deadline);
         Ok(Response::new(Box::pin(stream)))
     }
 }

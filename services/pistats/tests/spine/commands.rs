@@ -128,6 +128,14 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     assert!(user.explains(&["watch", "--dimension", "planet"]).contains("no dimension"));
     assert!(user.explains(&["watch", "--show", "traffic", "--from", "today"]).contains("reports[0].traffic.range"));
 
+    assert!(user.explains(&["site", "update", "example.org"]).contains("--time-zone"));
+    let moved = user.says(&["site", "update", "example.org", "--name", "example.net", "--time-zone", "Asia/Kolkata"]);
+    assert!(moved.contains("example.net") && moved.contains("Asia/Kolkata"), "{moved}");
+    // Its kept keys go with its name.
+    let renamed = asked(&["traffic", "--site", "example.net"]);
+    assert_eq!((&renamed["time_zone"], &renamed["total"]["events"]), (&"Asia/Kolkata".into(), &3.into()));
+    user.says(&["site", "update", "example.net", "--name", "example.org"]);
+
     let keys = user.says(&["key", "list", "--site", "example.org"]);
     let read = keys.lines().find(|line| line.contains("read")).unwrap();
     user.says(&["key", "revoke", read.split_whitespace().next().unwrap()]);

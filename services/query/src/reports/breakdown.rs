@@ -28,6 +28,7 @@ impl Reports {
                 })
         };
         let (answer, as_of) = deadline.bound(list).await?;
+        self.check_zone(tenant, &as_of, deadline).await?;
         let rows = answer.rows.into_iter();
         Ok(BreakdownResponse {
             rows: rows.map(|row| convert::row(row.value, &row.metrics, row.compared.as_ref())).collect(),

@@ -20,6 +20,7 @@ impl Reports {
         let mut plan = plan::funnel(tenant, &question).map_err(status::invalid)?;
         let read = self.read(deadline, std::mem::take(&mut plan.statements)).await?;
         let (as_of, results) = (read.as_of, read.results);
+        self.check_zone(tenant, &as_of, deadline).await?;
         // Millions of events may have to be walked: not on an async thread.
         let walked = tokio::task::spawn_blocking(move || plan.answer(results));
         let answer = walked.await.map_err(status::of_panic)?.map_err(status::of_unanswered)?;

@@ -19,6 +19,7 @@ impl Reports {
     ) -> Result<RetentionResponse, Status> {
         let question = convert::retention(request).map_err(status::invalid)?;
         let (as_of, cohorts) = self.retention_of(tenant, &question, deadline).await?;
+        self.check_zone(tenant, &as_of, deadline).await?;
         Ok(RetentionResponse {
             cohorts: cohorts.into_iter().map(convert::cohort).collect(),
             as_of: Some(convert::as_of(&as_of)),

@@ -19,6 +19,7 @@ impl Reports {
     ) -> Result<TrafficResponse, Status> {
         let (question, compare) = convert::traffic(request).map_err(status::invalid)?;
         let (as_of, answer) = self.traffic_of(tenant, &question, compare, deadline).await?;
+        self.check_zone(tenant, &as_of, deadline).await?;
         let (compared_total, compared_steps) = match &answer.compared {
             Some(series) => (Some(convert::metrics(&series.total)), steps(series)),
             None => (None, Vec::new()),

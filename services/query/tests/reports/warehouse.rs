@@ -7,7 +7,9 @@ use pistats_core::{
 };
 use pistats_query::{Config, Living, Nothing, Query, Tenant};
 use pistats_rpc::auth::SharedDirectory;
-use pistats_store::{Commit, DuckConfig, DuckStore, EventRow, Progress, SessionVersion, Sign, Store, VisitorVersion};
+use pistats_store::{
+    Commit, DuckConfig, DuckStore, EventRow, Progress, Registry, SessionVersion, Sign, Store, VisitorVersion,
+};
 use pistats_testkit::OracleEvent;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -82,6 +84,16 @@ impl Warehouse {
         let sites = self.sites.values().map(|folded| folded.site.clone());
         let directory: SharedDirectory = Arc::new(ArcSwap::from_pointee(Directory::new(sites, keys)));
         Query::new(store, living, directory, SECRET, &Config::default())
+    }
+
+    /// Moves a site to another zone, as Admin does; the service's directory hears of it with `told`.
+    pub(crate) async fn change_zone(&mut self, site: u32, zone: &Zone, told: bool) {
+        let known = &mut self.sites.get_mut(&SiteId(site)).unwrap().site;
+        let moved = Site { zone: zone.clone(), ..known.clone() };
+        self.store.change_zone(&moved).await.unwrap();
+        if told {
+            *known = moved;
+        }
     }
 
     /// Commits events in the order given; those that were stored before change nothing.

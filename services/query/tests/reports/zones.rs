@@ -1,7 +1,7 @@
 //! Steps over changes of the clock: which step an event lies in, fresh rollups or none.
 
 use crate::ask::{breakdown, days, rows, steps, times, traffic};
-use crate::warehouse::{Warehouse, at, view};
+use crate::warehouse::{Warehouse, asked, at, view};
 use pistats_core::Zone;
 use pistats_proto::query::v1::{BreakdownRequest, Dimension, Interval, Range, TrafficRequest, TrafficResponse};
 use pistats_store::{Refresh, Store};
@@ -101,4 +101,46 @@ async fn the_day_that_apia_skipped_has_no_step_and_no_events() {
     let week = answer.steps.iter().find(|step| step.day == "2011-12-26").unwrap();
     assert_eq!(week.metrics.unwrap().events, 2, "a week of six days");
     assert_eq!(week.to_us - week.from_us, 6 * 86_400_000_000);
+}
+
+#[tokio::test]
+async fn a_report_that_was_planned_in_the_old_zone_is_not_answered_from_the_new_days() {
+    use pistats_proto::query::v1::query_service_server::QueryService as _;
+    use pistats_proto::query::v1::{
+        BreakdownRequest, Condition, Dimension, ExportRequest, FunnelRequest, RetentionRequest,
+    };
+    let kolkata = Zone::named("Asia/Kolkata").unwrap();
+    let mut warehouse = crate::sample::warehouse().await;
+    let range = || days("2024-05-13", "2024-05-14");
+    let request = || TrafficRequest { range: range(), interval: Interval::Day.into(), ..TrafficRequest::default() };
+    let before = warehouse.service();
+    let first = before.traffic(asked(1, request())).await.unwrap().into_inner();
+
+    // The rows have moved; this service's directory has not heard of it yet.
+    warehouse.change_zone(1, &kolkata, false).await;
+    let code = |refused: Option<tonic::Status>| refused.map(|status| status.code());
+    let unavailable = Some(tonic::Code::Unavailable);
+    assert_eq!(code(before.traffic(asked(1, request())).await.err()), unavailable);
+    let list = BreakdownRequest { range: range(), dimension: Dimension::Page.into(), ..Default::default() };
+    assert_eq!(code(before.breakdown(asked(1, list)).await.err()), unavailable);
+    let cohorts = RetentionRequest { range: range(), ..Default::default() };
+    assert_eq!(code(before.retention(asked(1, cohorts)).await.err()), unavailable);
+    let ways = FunnelRequest { range: range(), steps: vec![Condition::default()], ..Default::default() };
+    assert_eq!(code(before.funnel(asked(1, ways)).await.err()), unavailable);
+    let all = ExportRequest { range: range(), ..Default::default() };
+    let stream = before.export(asked(1, all)).await.unwrap().into_inner();
+    let exported: Result<Vec<_>, _> = futures::TryStreamExt::try_collect(stream).await;
+    assert_eq!(code(exported.err()), unavailable);
+    // Another site is not concerned.
+    assert!(before.traffic(asked(2, request())).await.is_ok());
+
+    warehouse.change_zone(1, &kolkata, true).await;
+    let moved = warehouse.service().traffic(asked(1, request())).await.unwrap().into_inner();
+    let mut there = Warehouse::new(&[(1, &kolkata)]);
+    there.commit(1, &crate::sample::events()).await;
+    let expected = there.service().traffic(asked(1, request())).await.unwrap().into_inner();
+    assert_eq!((moved.total, &moved.steps), (expected.total, &expected.steps), "as if it had always been there");
+    assert_ne!(moved.steps, first.steps);
+    let generation = |answer: &pistats_proto::query::v1::TrafficResponse| answer.as_of.as_ref().unwrap().generation;
+    assert_eq!(generation(&moved), generation(&first) + 2);
 }
