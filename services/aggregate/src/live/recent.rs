@@ -166,4 +166,16 @@ mod tests {
         recent.sweep(start.plus(CURRENT_US + 5));
         assert_eq!(shown(&recent), [vec![], vec![], vec![]]);
     }
+
+    #[test]
+    fn a_full_list_takes_nobody_new_until_somebody_goes() {
+        let mut recent = Recent::default();
+        let start = Micros(0);
+        (0..HELD_MOST as u64).for_each(|visitor| assert!(recent.add("/", VisitorNo(visitor), false, start)));
+        assert!(!recent.add("/", VisitorNo(HELD_MOST as u64), false, start.plus(1)));
+        assert!(recent.add("/", VisitorNo(0), false, start.plus(1)), "who is there is seen again");
+        recent.sweep(start.plus(CURRENT_US));
+        assert_eq!(recent.values(Bots::Exclude), [("/".into(), 1)]);
+        assert!(recent.add("/", VisitorNo(HELD_MOST as u64), false, start.plus(CURRENT_US)));
+    }
 }

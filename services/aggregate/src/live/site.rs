@@ -222,3 +222,44 @@ impl Site {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::topics;
+    use super::*;
+
+    const NOW: Micros = Micros(1_717_243_230_000_000);
+
+    fn touch<'a>(time: Micros, topics: &'a [&'a str]) -> Touch<'a> {
+        Touch { time, visitor: VisitorNo(1), bot: false, page: "/", source: "", country: "", topics }
+    }
+
+    #[test]
+    fn one_event_more_than_may_wait_is_missing_and_told_as_long_as_it_would_be_shown() {
+        let mut site = Site::default();
+        let later = NOW.plus(Micros::MINUTE);
+        (0..WAITING_MOST).for_each(|_| site.take(touch(later, &[]), NOW));
+        assert!(!site.part(NOW, Bots::Include).is_cut);
+        site.take(touch(later, &[]), NOW);
+        assert!(site.part(NOW, Bots::Include).is_cut);
+        let there = site.part(later, Bots::Include);
+        assert_eq!((there.minutes.iter().sum::<u64>(), there.is_cut), (WAITING_MOST as u64, true));
+        let over = later.plus(MINUTES as i64 * Micros::MINUTE);
+        assert!(site.part(over.plus(-1), Bots::Include).is_cut && !site.part(over, Bots::Include).is_cut);
+    }
+
+    #[test]
+    fn one_topic_more_than_is_held_is_missing_and_told_and_known_ones_still_count() {
+        let mut site = Site::default();
+        let names: Vec<String> = (0..=topics::HELD_MOST).map(|number| number.to_string()).collect();
+        names[1..].iter().for_each(|name| site.take(touch(NOW, &[name]), NOW));
+        site.take(touch(NOW, &[&names[1]]), NOW);
+        let full = site.part(NOW, Bots::Include);
+        assert_eq!((full.topics.len(), full.is_cut), (topics::HELD_MOST, false));
+        site.take(touch(NOW, &[&names[0]]), NOW);
+        let cut = site.part(NOW, Bots::Include);
+        assert_eq!((cut.topics.len(), cut.is_cut), (topics::HELD_MOST, true));
+        // Its events count all the same.
+        assert_eq!(cut.minutes.iter().sum::<u64>(), topics::HELD_MOST as u64 + 2);
+    }
+}
