@@ -24,6 +24,7 @@ use v1::{delta, snapshot};
 
 /// What leads from one answer to a later one. Both are answers to the same question.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "made, looked at and taken apart at once")]
 pub enum Difference {
     /// No number differs; `as_of` may.
     Nothing,

@@ -8,7 +8,8 @@
 //!   funnels      a published funnel, also backwards
 //!   people_references   who comes back, as published
 //!   watch        reports that are watched are those that are asked for
-//!   watch_ends   cuts, restarts and revoked keys; browsers
+//!   watch_ends   restarts, revoked keys, other zones; browsers
+//!   watch_waves  random reports over random histories, watched
 //!   realtime     who is there now, and what is talked about
 //!   zones        a site gets another zone: as if it had always had it, also killed halfway
 //!   tenants      a key opens its own site, as far as its scope says
@@ -39,4 +40,5 @@ mod tenants;
 mod twice;
 mod watch;
 mod watch_ends;
+mod watch_waves;
 mod zones;

@@ -10,6 +10,7 @@ use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tonic::Status;
 use watched_report::Report;
 
 const PAUSES: usize = 20;
@@ -49,16 +50,21 @@ pub(crate) fn reports((first, last): (&str, &str)) -> Vec<WatchedReport> {
 }
 
 /// What the unary call answers.
-pub(crate) async fn asked(queries: &mut Queries, report: Report) -> Snapshot {
+pub(crate) async fn ask(queries: &mut Queries, report: Report) -> Result<Snapshot, Status> {
     use snapshot::Report as Answer;
     let report = match report {
-        Report::Traffic(asked) => Answer::Traffic(queries.traffic(asked).await.unwrap().into_inner()),
-        Report::Breakdown(asked) => Answer::Breakdown(queries.breakdown(asked).await.unwrap().into_inner()),
-        Report::Retention(asked) => Answer::Retention(queries.retention(asked).await.unwrap().into_inner()),
-        Report::Funnel(asked) => Answer::Funnel(queries.funnel(asked).await.unwrap().into_inner()),
-        Report::Realtime(asked) => Answer::Realtime(queries.realtime(asked).await.unwrap().into_inner()),
+        Report::Traffic(asked) => Answer::Traffic(queries.traffic(asked).await?.into_inner()),
+        Report::Breakdown(asked) => Answer::Breakdown(queries.breakdown(asked).await?.into_inner()),
+        Report::Retention(asked) => Answer::Retention(queries.retention(asked).await?.into_inner()),
+        Report::Funnel(asked) => Answer::Funnel(queries.funnel(asked).await?.into_inner()),
+        Report::Realtime(asked) => Answer::Realtime(queries.realtime(asked).await?.into_inner()),
     };
-    Snapshot { report: Some(report) }
+    Ok(Snapshot { report: Some(report) })
+}
+
+/// The same where an answer is sure.
+pub(crate) async fn asked(queries: &mut Queries, report: Report) -> Snapshot {
+    ask(queries, report).await.unwrap()
 }
 
 /// All states of each report as a reader made them of snapshots and deltas, by number.

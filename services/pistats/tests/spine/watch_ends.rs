@@ -3,7 +3,8 @@
 use crate::harness::{Instance, Site, days, traffic};
 use crate::watch::asked;
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
-use pistats_proto::admin::v1::{ListKeysRequest, RevokeKeyRequest, Scope};
+use pistats_proto::admin::v1::{ListKeysRequest, RevokeKeyRequest, Scope, UpdateSiteRequest};
+use pistats_proto::convert::query::delta::Watched;
 use pistats_proto::ingest::v1::Event;
 use pistats_proto::query::v1::*;
 use prost::Message as _;
@@ -109,6 +110,32 @@ async fn a_revoked_key_ends_its_stream() {
     admin.revoke_key(RevokeKeyRequest { key_id: read.id }).await.unwrap();
     let ended = end(&mut stream).await;
     assert_eq!(ended.code(), Code::Unauthenticated, "{ended}");
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_change_of_zone_watchers_start_anew_with_the_new_days() {
+    let instance = Instance::start().await;
+    let site = instance.site("s", "UTC").await;
+    // In Kiritimati, 14 hours ahead, it was the 2nd already.
+    site.collect(vec![vec![view("2024-05-01T11:00:00Z")]], 1).await;
+    instance.settle().await;
+    let mut stream = watch(&site, vec![watched("may", may(), None)]).await;
+    assert!(!next(&mut stream, "may").await.reset);
+    let mut admin = AdminServiceClient::new(instance.instance_channel());
+    let wish = UpdateSiteRequest { site_id: 1, name: String::new(), time_zone: "Pacific/Kiritimati".to_owned() };
+    admin.update_site(wish).await.unwrap();
+    let expected = asked(&mut site.queries(), may()).await;
+    let mut watched = Watched::default();
+    while watched.answer() != Some(&expected) {
+        let message = next(&mut stream, "may").await;
+        assert!(watched.answer().is_some() || (message.reset && is_snapshot(&message)), "{message:?}");
+        watched.take(message).unwrap();
+    }
+    let Some(snapshot::Report::Traffic(answer)) = expected.report else { panic!("traffic was asked for") };
+    let events: Vec<u64> = answer.steps.iter().take(2).map(|step| step.metrics.unwrap().events).collect();
+    assert_eq!((answer.time_zone.as_str(), events), ("Pacific/Kiritimati", vec![0, 1]));
+    drop(stream);
     instance.stop().await;
 }
 

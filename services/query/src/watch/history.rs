@@ -60,7 +60,7 @@ enum Shown {
 
 impl Next {
     /// For a reader that has seen nothing before it: no commit lies between.
-    pub(super) fn as_first(self) -> Next {
+    pub(super) fn without_change(self) -> Next {
         Next { changed_us: 0, ..self }
     }
 

@@ -196,7 +196,7 @@ impl Subject {
         }
         let next = match place {
             // A first snapshot has no state before it.
-            Place::Nowhere { reset } => history.whole(*reset).map(Next::as_first),
+            Place::Nowhere { reset } => history.whole(*reset).map(Next::without_change),
             Place::At { number, is_back } => history.after(*number, if *is_back { u64::MAX } else { CATCH_UP }),
             Place::Named(_) => None,
         };
