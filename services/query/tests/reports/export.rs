@@ -71,7 +71,7 @@ async fn an_export_of_nothing_still_says_as_of_when() {
     assert_eq!((messages[0].events.len(), messages[0].as_of.as_ref().unwrap().next_offsets.len()), (0, 8));
 }
 
-/// Counts reads.
+/// Counts reads of events.
 struct Counted {
     store: Arc<DuckStore>,
     reads: AtomicUsize,
@@ -88,7 +88,9 @@ impl Store for Counted {
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
+        // Once a generation the site's zone is read, too.
+        let is_of_events = statements.iter().any(|statement| statement.sql.contains("FROM event"));
+        self.reads.fetch_add(usize::from(is_of_events), Ordering::SeqCst);
         self.store.read(statements).await
     }
 
