@@ -62,7 +62,7 @@ impl House {
     /// Blocking: may replay a write-ahead log.
     fn open(folder: tempfile::TempDir, directory: SharedDirectory, found: Arc<Found>) -> House {
         let log = LogConfig { segment_bytes: 2 * MIB, group_bytes: MIB, spare_segments: 0, ..Default::default() };
-        let log = Arc::new(FileLog::open(&folder.path().join("log"), log).unwrap());
+        let log = Arc::new(FileLog::open(folder.path().join("log"), log).unwrap());
         let config =
             DuckConfig { memory_limit_mb: 256, readers: 2, ..DuckConfig::file(folder.path().join("warehouse.duckdb")) };
         let store = Arc::new(DuckStore::open(config).unwrap());

@@ -174,6 +174,7 @@ async fn a_watcher_of_an_import_has_what_is_asked_for_at_every_pause() {
         assert!(!reader.is_finished(), "{:?}", reader.await);
         reader.abort();
     }
+    instance.stop().await;
     let (steady, cut) = (steady.lock().unwrap(), cut.lock().unwrap());
     for (tag, seen) in cut.iter() {
         let first = *seen.first_key_value().unwrap().0;
@@ -187,6 +188,4 @@ async fn a_watcher_of_an_import_has_what_is_asked_for_at_every_pause() {
         same.is_some()
     });
     println!("{} of {PAUSES} answers in the middle met a state of the watcher", met.count());
-    drop((steady, cut));
-    instance.stop().await;
 }
