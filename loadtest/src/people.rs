@@ -9,6 +9,7 @@
 //! difference fails the scenario, and so does a count that is wrong after the kill.
 
 use crate::Failure;
+use crate::client::{self, Authorized};
 use crate::figures::{Figures, mebibytes, thousands};
 use crate::import::{self, Sent, number};
 use crate::program::{Server, Workplace};
@@ -18,11 +19,9 @@ use pistats_proto::query::v1::query_service_client::QueryServiceClient;
 use pistats_proto::query::v1::*;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
+use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::transport::Channel;
 
 /// Flags of `bench-people`.
 #[derive(Debug, clap::Args)]
@@ -217,16 +216,6 @@ impl Asked {
     }
 }
 
-#[derive(Clone)]
-struct Authorized(MetadataValue<Ascii>);
-
-impl Interceptor for Authorized {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
-        Ok(request)
-    }
-}
-
 struct Asker {
     queries: QueryServiceClient<InterceptedService<Channel, Authorized>>,
     all: Range,
@@ -235,10 +224,7 @@ struct Asker {
 
 impl Asker {
     async fn connect(url: &str, key: &str, args: &Args) -> Result<Asker, Failure> {
-        let authorization = format!("Bearer {key}").parse().map_err(|_| "a key that cannot be sent".to_owned())?;
-        let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| error.to_string())?.tcp_nodelay(true);
-        let channel = endpoint.connect().await.map_err(|error| format!("{url}: {error}"))?;
-        let queries = QueryServiceClient::with_interceptor(channel, Authorized(authorization));
+        let queries = QueryServiceClient::new(client::connect(url, key).await?);
         let first = Day::parse(FIRST_DAY).ok_or("the first day is no day")?;
         let days = |length: i32| {
             let days = DayRange { first: first.to_string(), last: first.plus(length - 1).to_string() };

@@ -190,6 +190,7 @@ fn mend(
     mended: &mut Mended<'_, '_>,
 ) {
     let VisitorHistory { visitor, events, sessions: mut stored, known } = history;
+    let filled: Vec<Micros> = missing.iter().map(|run| run.first.0).collect();
     let mut runs: Vec<Run> = events
         .into_iter()
         .map(|event| Session::of_event((event.time, event.id), event.page, event.page_view, event.bot))
@@ -215,7 +216,15 @@ fn mend(
                 mended.sessions.push(version(old, Sign::Retract));
             }
         }
-        if !stands {
+        // A session's day counts what its events tell, also those of another day. Where one of these is filled in and the
+        // session's row was right all along, taking it back and adding it again says that its day changed.
+        let day = session.day(zone);
+        let reaches = |at: &&Micros| session.first.0 <= **at && **at <= session.last.0;
+        let is_touched = stands && filled.iter().filter(reaches).any(|at| zone.day_of(*at) != day);
+        if is_touched {
+            mended.sessions.push(version(session.clone(), Sign::Retract));
+        }
+        if !stands || is_touched {
             mended.sessions.push(version(session, Sign::Add));
         }
     }

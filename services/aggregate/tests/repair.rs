@@ -6,6 +6,8 @@ use common::{World, assert_rows, caught_up, config, naive};
 use pistats_aggregate::{Handle, Progress, ReplayError};
 use pistats_core::{Micros, Offset, PartitionId, Zone};
 use pistats_eventlog::{EventLog, Position};
+use pistats_store::contract::assert_sheets_equal_raw;
+use pistats_store::{Refresh, Store as _};
 use pistats_testkit::histories::{History, Sent};
 
 fn history(seed: u64) -> History {
@@ -114,6 +116,27 @@ async fn replay_fills_in_whatever_was_deleted() {
         assert!(numbers_after == numbers || damage == everything, "{damage}: visitors keep their numbers");
     }
     handle.shutdown().await;
+}
+
+/// A session counts on the day it starts, what its later events tell included: a repair after midnight changes that day too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn days_that_were_built_without_a_lost_event_are_built_again_when_it_is_filled_in() {
+    const OVERNIGHT: &str = "SELECT count(*) FROM event e JOIN session s ON e.visitor = s.visitor AND e.day > s.day \
+                             AND e.time_us BETWEEN s.first_us AND s.last_us WHERE s.sign = 1";
+    for seed in 40..46 {
+        let history = history(seed);
+        let world = World::new(&history.zone);
+        let handle = world.start(config(60));
+        world.append(&history.sent, 5).await;
+        caught_up(&handle).await;
+        assert!(world.number(OVERNIGHT).await > 0, "seed {seed} has no session that goes on after midnight");
+        world.tamper("DELETE FROM event WHERE hash(id) % 2 = 0; INSERT INTO sheet_dirty SELECT DISTINCT site, day, 1 FROM sheet").await;
+        world.duck.refresh(Refresh::EVERYTHING).await.expect("built without the lost events");
+        assert!(replay(&handle, Position::First).await.repaired > 0);
+        world.duck.refresh(Refresh::EVERYTHING).await.expect("built again");
+        assert!(assert_sheets_equal_raw(&*world.duck).await.expect("compared") > 0);
+        handle.shutdown().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
