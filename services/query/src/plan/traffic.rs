@@ -366,11 +366,14 @@ fn is_dirty(at: At) -> String {
     format!("{0} - {0} % 3600000000 IN (SELECT hour_us FROM dirty)", at.time)
 }
 
-/// The same of raw rows. The bounds say less, but engines skip blocks of rows by them.
+/// The same of raw rows. The bounds say less, but engines skip blocks of rows by them; not by a bound that is NULL, so where
+/// nothing is behind they are instants that no row has.
 fn lies_in_dirty(at: At) -> String {
     format!(
-        "{0} >= (SELECT min(hour_us) FROM dirty) AND {0} < (SELECT max(hour_us) + 3600000000 FROM dirty) AND {1}",
+        "{0} >= (SELECT coalesce(min(hour_us), {last}) FROM dirty) \
+         AND {0} < (SELECT coalesce(max(hour_us) + 3600000000, 0) FROM dirty) AND {1}",
         at.time,
-        is_dirty(at)
+        is_dirty(at),
+        last = i64::MAX,
     )
 }
