@@ -270,7 +270,7 @@ mod tests {
         let script = format!(
             r#"#!/bin/sh
 case $1 in
-serve) mkdir -p "$3/log"; exec sleep 60 ;;
+serve) [ -d "$3/log" ] || mkdir -p "$3/log"; exec sleep 60 ;;
 health) test -d data/log ;;
 site) echo '{{}}' ;;
 import) echo '{{"lines": 10, "accepted": 10, "refused": 0, "seconds": 1.5}}' ;;

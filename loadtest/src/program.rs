@@ -14,6 +14,9 @@ use tokio::process::{Child, Command};
 /// A server that is not healthy by then is not coming: a restart folds what the log holds only after it answers.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
+/// A killed process that is not gone by then hangs in the kernel.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
+
 /// A private folder, and the program that works in it.
 pub(crate) struct Workplace {
     program: PathBuf,
@@ -100,7 +103,8 @@ impl Drop for Workplace {
     }
 }
 
-/// A running server. Dropping it kills it.
+/// A running server. Dropping it kills it, and waits until it is gone: a process that still makes files would leave some
+/// in the folder that is removed next.
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
@@ -126,6 +130,16 @@ impl Server {
         let pid = self.child.id().ok_or("the server has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|error| error.to_string())?;
         memory(&status, name).ok_or_else(|| format!("no {name} in the process's status"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.child.start_kill();
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < GONE_WITHIN {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 
