@@ -1,6 +1,6 @@
 //! What Aggregate commits in one transaction: rows, signed rows, refusals, and how far the log was folded.
 
-use crate::{EventColumns, RejectedRow};
+use crate::{EventColumns, Fence, RejectedRow};
 use pistats_core::{Day, Micros, Offset, PartitionId, Session, SiteId, VisitorKey, VisitorNo};
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub struct Commit {
     /// The stretch of the log that these rows come from, by partition; empty for a repair, which moves no checkpoint.
     pub progress: Vec<Progress>,
+    /// Under what the rows were folded: a commit of a stale owner changes nothing.
+    pub fence: Fence,
     pub events: EventColumns,
     pub sessions: Vec<SessionVersion>,
     pub visitors: Vec<VisitorVersion>,

@@ -1,12 +1,19 @@
 //! What can go wrong in a warehouse, and whether trying again can help.
 
-use pistats_core::{Offset, PartitionId};
+use crate::LeaseEpoch;
+use pistats_core::{Generation, Offset, PartitionId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The commit does not start where the partition's checkpoint stands: it was applied already, or another owner went on.
     #[error("partition {} stands at offset {}, the commit starts at {}", partition.0, stored.0, given.0)]
     OutOfStep { partition: PartitionId, stored: Offset, given: Offset },
+    /// Another process owns the partition now (S-8).
+    #[error("partition {} is at lease epoch {}, the commit was folded under {}", partition.0, stored.0, given.0)]
+    Fenced { partition: PartitionId, stored: LeaseEpoch, given: LeaseEpoch },
+    /// A site's time zone changed meanwhile: the commit's local days are of the old one (S-8).
+    #[error("the warehouse is at generation {}, the commit was folded in {}", stored.0, given.0)]
+    OtherGeneration { stored: Generation, given: Generation },
     /// A statement was refused by the engine; the planner is wrong.
     #[error("the statement was refused: {0}")]
     Statement(String),

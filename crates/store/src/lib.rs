@@ -1,4 +1,5 @@
-//! The warehouse behind two traits: [`Store`] (progress, commits, reads, rollups) and [`Registry`] (sites, keys, refusals).
+//! The warehouse behind three traits: [`Store`] (progress, commits, reads, rollups), [`Registry`] (sites, keys, refusals) and
+//! [`Leases`] (who folds which partition).
 //!
 //! ```text
 //!   Aggregate ──lookups──▶ ┌───────┐ ◀──statements── Query (plans, SQL text, bound values)
@@ -14,6 +15,7 @@ mod commit;
 pub mod contract;
 mod duck;
 mod error;
+mod lease;
 mod lookup;
 mod read;
 mod registry;
@@ -24,6 +26,7 @@ pub use columns::{EventColumns, EventRow, ListColumn, TextColumn};
 pub use commit::{Commit, Progress, SessionVersion, Sign, VisitorVersion};
 pub use duck::{DuckConfig, DuckStore, Folded, SCHEMA_VERSION};
 pub use error::Error;
+pub use lease::{Fence, HEARTBEAT, Held, LEASE_TTL, Lease, LeaseEpoch, Leases, Leasing, Owner};
 pub use lookup::{Found, HistoryEvent, KnownVisitor, SessionsOf, VisitorHistory};
 pub use read::{Answer, Cell, Rows, Shape, Statement};
 pub use registry::{REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};

@@ -42,6 +42,10 @@ pub trait Registry: Send + Sync + 'static {
     /// All sites and keys.
     async fn directory(&self) -> Result<Directory, Error>;
 
+    /// Keeps a fact of the instance, once and durably: stores the value if the name has none yet. Returns what is stored, so that
+    /// whoever comes with another value knows.
+    async fn agree(&self, name: &str, value: &str) -> Result<String, Error>;
+
     /// Adds a site, durably. The caller chose an id that was never used.
     async fn put_site(&self, site: &Site) -> Result<(), Error>;
 
@@ -49,8 +53,8 @@ pub trait Registry: Send + Sync + 'static {
     /// visitors) into its zone: as a whole, durably, in a new generation. What was made of the old days goes, and everything
     /// is marked as dirty.
     ///
-    /// Whoever folds MUST stand still meanwhile, with nothing uncommitted: a commit that follows MUST have days of the new
-    /// zone.
+    /// Commits of the old generation that come after it are refused (S-8). Whoever folds in the same process should stand
+    /// still meanwhile, so that it need not fold anything twice.
     async fn change_zone(&self, site: &Site) -> Result<(), Error>;
 
     /// Adds or replaces a key by its id, durably.

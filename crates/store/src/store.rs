@@ -70,12 +70,15 @@ pub struct Refreshed {
 /// - **S-6** After a crash the store opens with every commit that returned, and none in part.
 /// - **S-7** A commit marks the (site, local day) pairs of its events, its session versions and its visitor versions as dirty
 ///   in its own transaction; the sheet of a day without a mark equals the raw rows, and without a sheet there are none.
+/// - **S-8** A commit whose [`Fence`](crate::Fence) names a lease epoch or a generation that is no longer the stored one changes
+///   nothing and is `Error::Fenced` or `Error::OtherGeneration`, also where it is out of step. No such change slips in between
+///   the comparison and the commit.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The checkpoints of all partitions.
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
 
-    /// Stores a commit. Durable on return (S-1); refused out of step (S-2).
+    /// Stores a commit. Durable on return (S-1); refused out of step (S-2), and from a stale owner (S-8).
     async fn commit(&self, commit: Commit) -> Result<(), Error>;
 
     /// Answers statements in one snapshot (S-3). Dropping the future interrupts the engine.

@@ -1,10 +1,11 @@
-//! The promises of [`Store`] and [`Registry`] as cases that every backend runs against itself.
+//! The promises of [`Store`], [`Registry`] and [`Leases`] as cases that every backend runs against itself.
 //!
 //! A backend's test hands in how to make an empty warehouse; each case starts with one of its own and names the promise
 //! it checks. A case panics where a promise is broken, so these functions are for tests only.
 
 mod commits;
 mod history;
+mod leases;
 mod lookups;
 mod reads;
 mod registry;
@@ -15,7 +16,7 @@ mod zones;
 
 pub use sheets::assert_sheets_equal_raw;
 
-use crate::{Error, Registry, Store};
+use crate::{Error, Leases, Registry, Store};
 use pistats_core::PartitionId;
 
 /// Runs all cases. `empty` makes an empty warehouse each time it is called.
@@ -42,10 +43,22 @@ pub async fn suite<W: Store + Registry, F: AsyncFn() -> W>(empty: F) -> Result<(
     sheets::days_are_built_newest_first_and_when_they_are_calm(&empty().await).await?;
     sheets::a_commit_marks_the_local_days_that_it_touches(&empty().await).await?;
     sheets::a_day_with_a_visitor_number_past_32_bits_stays_dirty(&empty().await).await?;
+    registry::a_fact_is_kept_once(&empty().await).await?;
     registry::sites_and_keys_come_back(&empty().await).await?;
     registry::refusals_are_listed_counted_and_bounded(&empty().await).await?;
     zones::another_zone_moves_every_row_of_its_site_and_no_other(&empty().await).await?;
     zones::a_site_without_rows_changes_its_zone_too(&empty().await).await?;
+    leases::a_commit_of_another_generation_changes_no_row(&empty().await).await?;
+    Ok(())
+}
+
+/// Runs the cases of leases (E-1 to E-5, S-8).
+pub async fn leasing<W: Store + Leases, F: AsyncFn() -> W>(empty: F) -> Result<(), Error> {
+    leases::a_partition_has_one_owner_until_its_time_has_run_out(&empty().await).await?;
+    leases::who_extends_learns_what_it_still_holds(&empty().await).await?;
+    leases::what_is_released_is_free_at_once(&empty().await).await?;
+    leases::many_who_acquire_at_once_share_without_overlap(&empty().await).await?;
+    leases::a_stale_owners_commit_changes_no_row(&empty().await).await?;
     Ok(())
 }
 

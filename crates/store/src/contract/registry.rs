@@ -38,6 +38,15 @@ pub(super) async fn sites_and_keys_come_back(store: &impl Registry) -> Result<()
     Ok(())
 }
 
+pub(super) async fn a_fact_is_kept_once(store: &impl Registry) -> Result<(), Error> {
+    assert_eq!(store.agree("secret", "it's this").await?, "it's this");
+    assert_eq!(store.agree("secret", "another").await?, "it's this", "what is stored stays");
+    assert_eq!(store.agree("other", "another").await?, "another");
+    let (one, two) = tokio::join!(store.agree("third", "one"), store.agree("third", "two"));
+    assert_eq!(one?, two?, "of two at once one wins, and both learn which");
+    Ok(())
+}
+
 fn refusal(site: SiteId, number: u64, reason: Reason) -> RejectedRow {
     RejectedRow {
         id: id(START, number.into()).0,

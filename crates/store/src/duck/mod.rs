@@ -21,6 +21,7 @@ mod cells;
 mod config;
 mod failure;
 mod fold;
+mod leases;
 mod lookup;
 mod open;
 mod reader;
@@ -56,6 +57,7 @@ pub struct DuckStore {
     rewriting: Arc<Mutex<()>>,
     /// Days that can never have a sheet. Locked by the maintenance alone.
     unfit: Arc<sheets::Unfit>,
+    leases: Arc<Mutex<leases::Table>>,
     _claim: open::Claim,
 }
 
@@ -77,6 +79,7 @@ impl DuckStore {
             lookups,
             rewriting: Arc::default(),
             unfit: Arc::default(),
+            leases: Arc::default(),
             _claim: claim,
         })
     }
@@ -108,7 +111,12 @@ impl DuckStore {
         commit: Commit,
         also: impl FnOnce(&duckdb::Connection) -> duckdb::Result<()> + Send + 'static,
     ) -> Result<(), Error> {
-        self.writer.run(move |conn| writer::commit(conn, commit, |conn| also(conn).map_err(failure::engine))).await
+        let leases = self.leases.clone();
+        let store = move |conn: &duckdb::Connection| {
+            leases.lock().check(&commit.fence)?;
+            writer::commit(conn, commit, |conn| also(conn).map_err(failure::engine))
+        };
+        self.writer.run(store).await
     }
 
     /// Writes the log into the file now, so that the next open is quick.
@@ -124,7 +132,7 @@ impl Store for DuckStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
-        self.writer.run(move |conn| writer::commit(conn, commit, |_| Ok(()))).await
+        self.commit_with(commit, |_| Ok(())).await
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {

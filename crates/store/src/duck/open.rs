@@ -17,6 +17,8 @@ static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// The schema version that can be brought up to date in place.
 const WITHOUT_SHEETS: i32 = 1;
 
+const FACT: &str = "CREATE TABLE IF NOT EXISTS fact (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)";
+
 /// Keeps the file to one store of this process.
 pub(super) struct Claim(Option<PathBuf>);
 
@@ -99,7 +101,8 @@ fn prepare_schema(conn: &Connection) -> Result<(), Error> {
                  use the program that made it, or fold the log again into a new data directory"
             )));
         }
-        return Ok(());
+        // A relation of its own needs no new version: a file that lacks it gets it, a program that does not know it lets it be.
+        return conn.execute_batch(FACT).map_err(engine);
     }
     transaction(conn, |conn| {
         conn.execute_batch(include_str!("schema.sql")).map_err(engine)?;

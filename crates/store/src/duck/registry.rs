@@ -19,6 +19,16 @@ impl Registry for DuckStore {
         self.writer.run(|conn| Ok(Directory::new(sites(conn)?, keys(conn)?))).await
     }
 
+    async fn agree(&self, name: &str, value: &str) -> Result<String, Error> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        let agree = move |conn: &Connection| {
+            run(conn, "INSERT INTO fact VALUES ($1, $2) ON CONFLICT DO NOTHING", params![name, value])?;
+            let stored = all(conn, "SELECT value FROM fact WHERE name = $1", params![name], |row| get(row, 0))?;
+            stored.into_iter().next().ok_or_else(|| Error::Engine("a fact was not kept".to_owned()))
+        };
+        self.writer.run(agree).await
+    }
+
     async fn put_site(&self, site: &Site) -> Result<(), Error> {
         let site = site.clone();
         self.writer.run(move |conn| transaction(conn, |conn| replace_site(conn, &site))).await

@@ -75,3 +75,6 @@ CREATE TABLE IF NOT EXISTS rejected_event (
   id UUID NOT NULL, site INTEGER NOT NULL, received_us BIGINT NOT NULL, reason SMALLINT NOT NULL, field VARCHAR NOT NULL,
   message VARCHAR NOT NULL, payload BLOB NOT NULL, payload_bytes BIGINT NOT NULL, user_agent VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS rejected_count (site INTEGER NOT NULL, reason SMALLINT NOT NULL, count BIGINT NOT NULL);
+
+-- What is true of the instance as a whole, such as a hash of its visitor secret.
+CREATE TABLE IF NOT EXISTS fact (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);

@@ -11,13 +11,19 @@ use pistats_core::{Generation, Micros, Offset, PartitionId};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-/// Stores a commit (S-1, S-2, S-5), and whatever `also` does in the same transaction.
+/// Stores a commit (S-1, S-2, S-5, S-8 but for leases), and whatever `also` does in the same transaction.
 pub(super) fn commit(
     conn: &Connection,
     commit: Commit,
     also: impl FnOnce(&Connection) -> Result<(), Error>,
 ) -> Result<(), Error> {
     transaction(conn, |conn| {
+        if let Some(given) = commit.fence.generation {
+            let stored = generation(conn)?;
+            if stored != given {
+                return Err(Error::OtherGeneration { stored, given });
+            }
+        }
         let next = advanced(next_offsets(conn)?, &commit.progress)?;
         let commit_no = count_commit(conn)?;
 
