@@ -5,6 +5,7 @@
 //! checked on their bytes (ingest).
 
 pub mod live;
+pub mod log;
 pub mod query;
 
 use std::fmt;

@@ -36,6 +36,14 @@ pub enum Error {
     #[error("a request of {bytes} bytes is larger than the log's bound of {bound}: send fewer records at once")]
     TooLarge { bytes: u64, bound: u64 },
 
+    /// A log that is reached over the network did not answer, or not in time: nobody knows what became of an append.
+    #[error("the log at {address} does not answer ({reason}): it is tried again; check that its servers run")]
+    Unreachable { address: String, reason: String },
+
+    /// This end of the log only reads.
+    #[error("{log} is only read from here: its own collector appends to it")]
+    ReadOnly { log: String },
+
     #[error("there is no partition {}", .0.0)]
     NoSuchPartition(PartitionId),
 
@@ -65,12 +73,13 @@ impl Error {
         match self {
             Error::Full { .. } => true,
             // Reading may fail for a moment (a network disk, say); writing never ends up here, it ends as `Failed`.
-            Error::Io { .. } => true,
+            Error::Io { .. } | Error::Unreachable { .. } => true,
             Error::Failed { .. }
             | Error::Corrupt { .. }
             | Error::Trimmed { .. }
             | Error::BeyondEnd { .. }
             | Error::TooLarge { .. }
+            | Error::ReadOnly { .. }
             | Error::NoSuchPartition(_)
             | Error::Closed
             | Error::Locked { .. }

@@ -4,7 +4,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use pistats_proto::log::v1::log_service_client::LogServiceClient;
 use pistats_proto::log::v1::log_service_server::{LogService, LogServiceServer};
-use pistats_proto::log::v1::{BoundsRequest, BoundsResponse, ReadRequest, ReadResponse};
+use pistats_proto::log::v1::{
+    BoundsRequest, BoundsResponse, ReadRequest, ReadResponse, StateRequest, StateResponse, TrimRequest, TrimResponse,
+};
 use pistats_rpc::server::{Drained, Error, Settings};
 use pistats_rpc::{Server, client, configured};
 use std::net::SocketAddr;
@@ -34,6 +36,14 @@ impl LogService for Slow {
         let ms = key.trim_start_matches("Bearer ").parse().unwrap();
         tokio::time::sleep(Duration::from_millis(ms)).await;
         Ok(Response::new(BoundsResponse::default()))
+    }
+
+    async fn trim(&self, _: Request<TrimRequest>) -> Result<Response<TrimResponse>, Status> {
+        Ok(Response::new(TrimResponse::default()))
+    }
+
+    async fn state(&self, _: Request<StateRequest>) -> Result<Response<StateResponse>, Status> {
+        Ok(Response::new(StateResponse::default()))
     }
 }
 

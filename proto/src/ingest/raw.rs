@@ -48,6 +48,8 @@ pub struct PackedRecord {
     pub events: Vec<Bytes>,
     #[prost(message, repeated, tag = "9")]
     pub rejected: Vec<crate::record::v1::RejectedEvent>,
+    #[prost(message, optional, tag = "10")]
+    pub forwarded: Option<crate::record::v1::Forwarded>,
 }
 
 /// Protobuf as tonic's own codec has it, but bytes that are no message are the caller's fault: INVALID_ARGUMENT, not INTERNAL.

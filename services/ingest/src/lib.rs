@@ -34,5 +34,5 @@ mod stamp;
 pub use collector::{CollectError, Collected, Collector, Origin, Rejected, Trust};
 pub use counters::{Counts, IngestCounters};
 pub use identity::NoRandomNumbers;
-pub use log::Log;
+pub use log::{Log, State};
 pub use service::Ingest;

@@ -4,9 +4,11 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use pistats_core::{Micros, Offset, PartitionId};
 use pistats_eventlog::{Bounds, Error, EventLog, Position, Record};
+use pistats_proto::convert::log::Refused;
 use pistats_proto::log::v1::log_service_server::{LogService, LogServiceServer};
 use pistats_proto::log::v1::{
-    BoundsRequest, BoundsResponse, PartitionBounds, Position as WirePosition, ReadRequest, ReadResponse, position,
+    BoundsRequest, BoundsResponse, PartitionBounds, PartitionTrim, Position as WirePosition, ReadRequest, ReadResponse,
+    StateRequest, StateResponse, TrimRequest, TrimResponse, position,
 };
 use pistats_rpc::auth::{Principal, SharedDirectory};
 use pistats_rpc::{configured, status};
@@ -18,16 +20,26 @@ use tonic::{Request, Response, Status};
 const QUESTION_BYTES: usize = 4 << 10;
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How the collector of this process stands.
+pub type State = Arc<dyn Fn() -> StateResponse + Send + Sync>;
+
 /// The service over a log.
 #[derive(Clone)]
 pub struct Log {
     log: Arc<dyn EventLog>,
     directory: SharedDirectory,
+    state: State,
 }
 
 impl Log {
+    /// Serves the log that is read: the collector's own, or the stream it forwards to.
     pub fn new(log: Arc<dyn EventLog>, directory: SharedDirectory) -> Log {
-        Log { log, directory }
+        Log { log, directory, state: Arc::new(StateResponse::default) }
+    }
+
+    /// Also tells how the collector stands.
+    pub fn with_state(self, state: State) -> Log {
+        Log { state, ..self }
     }
 
     /// The service as a server mounts it.
@@ -96,6 +108,19 @@ impl LogService for Log {
         }
         Ok(Response::new(BoundsResponse { partitions }))
     }
+
+    async fn trim(&self, request: Request<TrimRequest>) -> Result<Response<TrimResponse>, Status> {
+        Principal::of(&self.directory, &request)?.instance()?;
+        for PartitionTrim { partition, below } in request.into_inner().partitions {
+            self.log.trim(known_partition(partition)?, Offset(below)).await.map_err(refused)?;
+        }
+        Ok(Response::new(TrimResponse {}))
+    }
+
+    async fn state(&self, request: Request<StateRequest>) -> Result<Response<StateResponse>, Status> {
+        Principal::of(&self.directory, &request)?.instance()?;
+        Ok(Response::new((self.state)()))
+    }
 }
 
 fn known_partition(partition: u32) -> Result<PartitionId, Status> {
@@ -129,12 +154,17 @@ fn answer(record: Record, headers_only: bool) -> ReadResponse {
 fn refused(error: Error) -> Status {
     let message = error.to_string();
     match error {
-        Error::Trimmed { .. } | Error::BeyondEnd { .. } => Status::out_of_range(message),
-        Error::Corrupt { .. } => Status::data_loss(message),
+        Error::Trimmed { asked, first } => Refused::Trimmed { asked, first }.status(message),
+        Error::BeyondEnd { asked, next } => Refused::BeyondEnd { asked, next }.status(message),
+        Error::Corrupt { segment, position, reason } => Refused::Corrupt { segment, position, reason }.status(message),
         Error::NoSuchPartition(_) => status::invalid_argument("partition", message),
-        Error::Closed | Error::Failed { .. } | Error::Io { .. } => status::unavailable(message, RETRY),
-        Error::Full { .. } | Error::TooLarge { .. } | Error::Locked { .. } | Error::Config { .. } => {
-            Status::internal(message)
+        Error::Closed | Error::Failed { .. } | Error::Io { .. } | Error::Unreachable { .. } => {
+            status::unavailable(message, RETRY)
         }
+        Error::Full { .. }
+        | Error::TooLarge { .. }
+        | Error::ReadOnly { .. }
+        | Error::Locked { .. }
+        | Error::Config { .. } => Status::internal(message),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   cli ──▶ commands ──gRPC──▶ a running server          import    files → events → Collect
-//!       └─▶ serve: config → log, store, services, one port → drain
+//!       └─▶ serve: config → log, store, services, one port → drain          ingest_log    another process's log
 //! ```
 //!
 //! Only this crate names backends and roles. Everything a command does to a server goes through the contract, as any other
@@ -15,5 +15,6 @@ pub mod config;
 pub mod credentials;
 pub mod demo;
 pub mod import;
+pub mod ingest_log;
 pub mod serve;
 mod table;

@@ -62,7 +62,15 @@ fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
             Ok(Arc::new(log))
         }
         ("memory", _) => Ok(Arc::new(pistats_eventlog::MemoryLog::default())),
-        (other, _) => Err(format!("log.url: no engine named {other:?} is built in; use file://PATH or memory://")),
+        ("ingest", address) => {
+            let secrets = super::secrets::Secrets::open(&config.data)?;
+            let channel = pistats_rpc::client::lazy(&format!("http://{address}"), &secrets.instance_key);
+            let channel = channel.map_err(|error| format!("log.url: {error}"))?;
+            Ok(Arc::new(crate::ingest_log::IngestLog::new(address, channel)))
+        }
+        (other, _) => Err(format!(
+            "log.url: no engine named {other:?} is built in; use file://PATH, ingest://HOST:PORT or memory://"
+        )),
     }
 }
 
