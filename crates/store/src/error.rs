@@ -28,6 +28,12 @@ pub enum Error {
     Open(String),
     #[error("the warehouse failed: {0}")]
     Engine(String),
+    /// The server does not answer, or not now.
+    #[error("the warehouse cannot be reached: {0}")]
+    Unavailable(String),
+    /// An event of the commit is stored already: another owner was first. Folded again it is a duplicate.
+    #[error("an event of the commit is stored already: {0}")]
+    Duplicate(String),
     #[error("the warehouse is closed")]
     Closed,
 }
@@ -35,6 +41,6 @@ pub enum Error {
 impl Error {
     /// Whether the same call may succeed later without a change by the caller.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Engine(_) | Error::Interrupted)
+        matches!(self, Error::Engine(_) | Error::Unavailable(_) | Error::Interrupted)
     }
 }
