@@ -21,11 +21,11 @@ pub(crate) fn of_store(error: Error) -> Status {
     match &error {
         Error::Overflow => Status::out_of_range(error.to_string()),
         Error::Interrupted => Status::deadline_exceeded(error.to_string()),
-        Error::Engine(_) | Error::Closed | Error::Open(_) => {
+        Error::Engine(_) | Error::Unavailable(_) | Error::Closed | Error::Open(_) => {
             tracing::error!(%error, "a report could not be read");
             Status::unavailable(error.to_string())
         }
-        Error::Statement(_) | Error::OutOfStep { .. } | Error::Fenced { .. } | Error::OtherGeneration { .. } => {
+        Error::Statement(_) | Error::OutOfStep { .. } | Error::Duplicate(_) | Error::Fenced { .. } | Error::OtherGeneration { .. } => {
             tracing::error!(%error, "a report was planned wrongly");
             Status::internal("the report could not be planned; the server's log says why")
         }

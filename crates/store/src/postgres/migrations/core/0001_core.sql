@@ -77,10 +77,16 @@ CREATE TABLE checkpoint (
   log_partition smallint PRIMARY KEY, next_offset bigint NOT NULL, folded_to bigint NOT NULL) WITH (fillfactor = 50);
 INSERT INTO checkpoint SELECT number, 0, 0 FROM generate_series(0, 7) AS number;
 
--- Who folds a partition, until when by the server's clock. epoch grows with each owner: a commit of an older one is refused.
+-- Who folds a partition, until when by the server's clock. epoch counts its owners: a commit under an older one is refused.
 CREATE TABLE lease (
-  log_partition smallint PRIMARY KEY, owner text NOT NULL, epoch bigint NOT NULL, held_until timestamptz NOT NULL)
+  log_partition smallint PRIMARY KEY, epoch bigint NOT NULL, owner uuid, owner_name text, held_until timestamptz)
   WITH (fillfactor = 50);
+INSERT INTO lease SELECT number, 0, NULL, NULL, NULL FROM generate_series(0, 7) AS number;
+-- All who fold or would, also those without a partition.
+CREATE TABLE lease_owner (id uuid PRIMARY KEY, name text NOT NULL, known_until timestamptz NOT NULL) WITH (fillfactor = 50);
+
+-- What is true of the instance as a whole, such as a hash of its visitor secret.
+CREATE TABLE fact (name text PRIMARY KEY, value text NOT NULL);
 
 CREATE TABLE site (
   id integer PRIMARY KEY, name text NOT NULL, time_zone text NOT NULL, created_us bigint NOT NULL);

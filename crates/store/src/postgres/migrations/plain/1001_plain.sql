@@ -4,13 +4,9 @@
 CREATE UNIQUE INDEX event_by_id ON event (site, id);
 CREATE INDEX event_by_time ON event (site, time_us);
 CREATE INDEX event_by_visitor ON event (site, visitor, time_us);
--- Rows arrive nearly in the order of days: the least and greatest day of each stretch of pages is enough.
-CREATE INDEX event_by_day ON event USING brin (day) WITH (pages_per_range = 16, autosummarize = on);
-CREATE INDEX event_by_offset ON event USING brin (log_offset) WITH (pages_per_range = 16, autosummarize = on);
 
 CREATE INDEX session_by_visitor ON session (site, visitor, last_us);
 CREATE INDEX session_by_start ON session (site, first_us);
-CREATE INDEX session_by_day ON session (site, day);
 
 -- Rollups of 15 minutes. bucket = time_us / 900,000,000.
 CREATE TABLE traffic_15m (
