@@ -25,7 +25,11 @@ pub(crate) fn of_store(error: Error) -> Status {
             tracing::error!(%error, "a report could not be read");
             Status::unavailable(error.to_string())
         }
-        Error::Statement(_) | Error::OutOfStep { .. } | Error::Duplicate(_) | Error::Fenced { .. } | Error::OtherGeneration { .. } => {
+        Error::Statement(_)
+        | Error::OutOfStep { .. }
+        | Error::Duplicate(_)
+        | Error::Fenced { .. }
+        | Error::OtherGeneration { .. } => {
             tracing::error!(%error, "a report was planned wrongly");
             Status::internal("the report could not be planned; the server's log says why")
         }
