@@ -1,5 +1,6 @@
 //! The other side: a channel with the server's settings that carries a key.
 
+use pistats_telemetry::trace;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -38,7 +39,17 @@ impl BearerKey {
 impl Interceptor for BearerKey {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert("authorization", self.0.clone());
+        continue_trace(&mut request);
         Ok(request)
+    }
+}
+
+/// Tells the server which trace the call belongs to, if the caller's work is part of one.
+pub fn continue_trace(request: &mut Request<()>) {
+    if let Some(at) = trace::current_any()
+        && let Ok(header) = at.header().as_str().parse()
+    {
+        request.metadata_mut().insert("traceparent", header);
     }
 }
 

@@ -1,12 +1,13 @@
 //! How calls come in and go out: the tower layers in front of every service, and the server that carries them.
 //!
 //! ```text
-//!   request ─▶ CORS ─▶ grpc-web ─▶ panics ─▶ deadline ─▶ calls (limit, drain) ─▶ service ─▶ key → principal
+//!   request ─▶ CORS ─▶ grpc-web ─▶ observed ─▶ panics ─▶ deadline ─▶ calls (limit, drain) ─▶ service ─▶ key → principal
 //!
 //!   server     one port, the layers in their order, the way down    auth      who calls
 //!   deadline   grpc-timeout is honoured                             status    errors that tell what mends them
 //!   calls      open calls: counted, limited, named when late        client    the same settings from the other side
 //!   panics     a panic is one call's INTERNAL                       resubmit  refused events, once more
+//!   observed   a span and counters a call
 //! ```
 //!
 //! It is not responsible for what a call does, nor for which roles run (crate `pistats`).
@@ -16,6 +17,7 @@ pub mod calls;
 pub mod client;
 mod cut;
 pub mod deadline;
+pub mod observed;
 pub mod panics;
 pub mod resubmit;
 pub mod server;

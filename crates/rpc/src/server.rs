@@ -4,18 +4,22 @@
 //!
 //! 1. **CORS**: a browser's preflight is no call and must be answered even by a busy server.
 //! 2. **grpc-web**: everything further in speaks plain gRPC, so a status made there reaches browsers translated.
-//! 3. **panics**: inside the translation, so that even a panic is an answer; outside the rest, so that all of it is covered.
-//! 4. **deadline**: outside the limit, so that time spent there counts.
-//! 5. **calls**: next to the services: what it counts is work.
+//! 3. **observed**: outside all that answers in a service's place, so that every answer is counted, and inside the translation,
+//!    so that it sees statuses as gRPC has them.
+//! 4. **panics**: inside the translation, so that even a panic is an answer; outside the rest, so that all of it is covered.
+//! 5. **deadline**: outside the limit, so that time spent there counts.
+//! 6. **calls**: next to the services: what it counts is work.
 //!
 //! The way down: health says NOT_SERVING, no new connection, streams end after a grace, single calls have until the deadline,
 //! and who is still there then is named and ended. tonic alone would wait for ever.
 
 use crate::calls::Calls;
 use crate::deadline::DeadlineLayer;
+use crate::observed::ObservedLayer;
 use crate::panics::PanicLayer;
 use futures::future::BoxFuture;
 use http::{HeaderName, Request, Response};
+use pistats_telemetry::Meters;
 use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
@@ -78,6 +82,7 @@ pub struct Server {
     routes: RoutesBuilder,
     names: Vec<&'static str>,
     health: HealthReporter,
+    meters: Meters,
 }
 
 impl Server {
@@ -93,7 +98,7 @@ impl Server {
             .build_v1()?;
         let mut routes = RoutesBuilder::default();
         routes.add_service(health_service).add_service(reflection);
-        Ok(Server { settings, routes, names: Vec::new(), health })
+        Ok(Server { settings, routes, names: Vec::new(), health, meters: Meters::off() })
     }
 
     /// Adds a service; see [`configured!`](crate::configured) for its settings.
@@ -113,6 +118,12 @@ impl Server {
         self
     }
 
+    /// Counts its calls into these meters.
+    pub fn measured(mut self, meters: &Meters) -> Server {
+        self.meters = meters.clone();
+        self
+    }
+
     /// Tells the health of single services; each starts as SERVING.
     pub fn health(&self) -> HealthReporter {
         self.health.clone()
@@ -123,7 +134,7 @@ impl Server {
     /// # Errors
     /// [`Error::Transport`] when serving itself fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<Drained, Error> {
-        let Server { settings, routes, names, health } = self;
+        let Server { settings, routes, names, health, meters } = self;
         for name in names.iter().copied().chain([""]) {
             health.set_service_status(name, ServingStatus::Serving).await;
         }
@@ -137,6 +148,7 @@ impl Server {
                 .http2_keepalive_timeout(Some(Duration::from_secs(10)))
                 .layer(cors())
                 .layer(GrpcWebLayer::new())
+                .layer(ObservedLayer::new(&meters))
                 .layer(PanicLayer)
                 .layer(DeadlineLayer)
                 .layer(calls.layer())

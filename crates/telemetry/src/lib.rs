@@ -1,40 +1,73 @@
-//! The process's log lines: which ones, in which form, to standard error.
+//! What a process tells of itself: log lines, traces, metrics.
 //!
-//! Standard output belongs to a command's answer and is never written to here. Call [`init`] once, in `main`'s wake; what is
-//! logged earlier is lost. Not responsible for metrics or traces across services.
+//! ```text
+//!   logs       lines on standard error, with the ids of the trace      one a process: start()
+//!   trace      spans, and how a trace goes on elsewhere      ─OTLP─▶       "
+//!   context    `traceparent`, the one form in which a trace travels
+//!   metrics    typed instruments, the catalogue of all names ─OTLP─▶   one a server: Meters::start()
+//!              and the page that Prometheus reads            ◀─HTTP─
+//!   otlp       where it is exported to
+//! ```
 //!
-//! A misspelt level (`inof`) would be a legal filter: the name of a target that nobody has, and the process would go silent.
-//! So a filter is read more strictly here than the filter's own parser does.
+//! Services use what is typed here and never an OpenTelemetry type. Everything but log lines is off unless it is asked for, and
+//! costs nothing then: a span's call site is switched off, an instrument is an empty option.
+//!
+//! It is not responsible for what is measured: that stands where it happens, and its wiring in the crate `pistats`.
 
-use std::str::FromStr;
-use tracing::Dispatch;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
-use tracing_subscriber::fmt::MakeWriter;
+pub mod context;
+mod logs;
+pub mod metrics;
+mod otlp;
+pub mod trace;
+
+pub use context::TraceParent;
+pub use logs::Format;
+pub use metrics::Meters;
+// For `span!`.
+pub use tracing;
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use std::time::Duration;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry};
 
-/// Form of a log line: the setting `telemetry.format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line, for collectors of logs.
-    Json,
+/// What is told, and to whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// A list by commas: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) for everything, `TARGET=LEVEL` for a
+    /// part, where a target is a module's path such as `pistats_ingest`.
+    pub log: String,
+    pub format: Format,
+    /// `http://host:port` of a collector that speaks OTLP over gRPC; none: nothing is exported.
+    pub otlp: Option<String>,
+    /// Part of the traces that begin here which is recorded, 0 to 1. A caller's own decision is followed.
+    pub sampling: f64,
+    /// Where Prometheus may read `/metrics`; none: nowhere.
+    pub prometheus: Option<std::net::SocketAddr>,
+    /// What the process calls itself: `service.name`.
+    pub service: String,
+    /// Further attributes of everything that is exported: `("pistats.roles", "ingest,query")`.
+    pub attributes: Vec<(String, String)>,
 }
 
-impl FromStr for Format {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Format, Error> {
-        match text {
-            "text" => Ok(Format::Text),
-            "json" => Ok(Format::Json),
-            _ => Err(Error::Format { format: text.to_owned() }),
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            log: "info".to_owned(),
+            format: Format::Text,
+            otlp: None,
+            sampling: 0.01,
+            prometheus: None,
+            service: "pistats".to_owned(),
+            attributes: Vec::new(),
         }
     }
 }
 
-/// Why there are no log lines.
+/// Why the process cannot tell of itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
@@ -43,114 +76,72 @@ pub enum Error {
     Filter { filter: String, reason: String },
     #[error("telemetry.format: {format:?} is no format; use text or json")]
     Format { format: String },
+    #[error("telemetry.otlp: {endpoint:?} cannot be exported to ({reason}); write it as http://host:port")]
+    Otlp { endpoint: String, reason: String },
+    #[error("telemetry.prometheus: cannot listen on {address}: {source}")]
+    Prometheus { address: std::net::SocketAddr, source: std::io::Error },
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(String),
     #[error("log lines were set up already in this process; do it once")]
     Twice,
 }
 
-/// Sends log lines to standard error from now on, for the whole process.
+/// Logs and traces of the process; see [`start`].
+#[must_use = "what is not flushed at the end is lost"]
+#[derive(Debug)]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+/// Sends log lines to standard error and, where a collector is named, spans to it, from now on, for the whole process.
 ///
-/// `filter` is a list by commas: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) for everything, `TARGET=LEVEL` for
-/// a part, where a target is a module's path such as `pistats_ingest`.
+/// Must be called within a tokio runtime if anything is exported. A collector that is not there is tried again for ever and
+/// holds nobody up: what does not fit into the queue is dropped and counted by the exporter.
 ///
 /// # Errors
-/// [`Error::Filter`] names the setting; [`Error::Twice`] when the process has log lines already. Neither changes anything.
-pub fn init(filter: &str, format: Format) -> Result<(), Error> {
+/// [`Error::Filter`] and [`Error::Otlp`] name the setting; [`Error::Twice`] when the process has log lines already. None changes
+/// anything.
+pub fn start(settings: &Settings) -> Result<Telemetry, Error> {
     use std::io::IsTerminal as _;
-    let colours = std::io::stderr().is_terminal();
-    dispatch(filter, format, colours, std::io::stderr)?.try_init().map_err(|_| Error::Twice)
+    let lines = logs::layer(&settings.log, settings.format, std::io::stderr().is_terminal(), std::io::stderr)?;
+    let traces = settings.otlp.as_deref().map(|endpoint| otlp::traces(endpoint, settings)).transpose()?;
+    let spans = traces.as_ref().map(spans);
+    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = spans.into_iter().chain([lines]).collect();
+    tracing_subscriber::registry().with(layers).try_init().map_err(|_| Error::Twice)?;
+    Ok(Telemetry { traces })
 }
 
-fn dispatch<W>(filter: &str, format: Format, colours: bool, writer: W) -> Result<Dispatch, Error>
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let lines = tracing_subscriber::fmt().with_env_filter(parse(filter)?).with_ansi(colours).with_writer(writer);
-    Ok(match format {
-        Format::Text => Dispatch::new(lines.finish()),
-        Format::Json => Dispatch::new(lines.json().flatten_event(true).finish()),
-    })
+fn spans(provider: &SdkTracerProvider) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let tracer = provider.tracer("pistats");
+    // Where a span was made in the code tells an operator nothing, and costs bytes in each.
+    let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+    let layer = layer.with_target(false).with_level(false).with_tracked_inactivity(false);
+    layer.with_filter(filter_fn(|metadata| metadata.target() == trace::TARGET)).boxed()
 }
 
-fn parse(filter: &str) -> Result<EnvFilter, Error> {
-    let wrong = |reason: String| Error::Filter { filter: filter.to_owned(), reason };
-    let directives: Vec<&str> = filter.split(',').map(str::trim).collect();
-    for directive in &directives {
-        // A directive with brackets or `=` is judged by the parser below.
-        if !directive.contains(['=', '[']) && LevelFilter::from_str(directive).is_err() || directive.is_empty() {
-            return Err(wrong(format!("{directive:?} is no level")));
+impl Telemetry {
+    /// Sends what waits to be sent; gives up after the deadline. Log lines go on.
+    pub async fn shutdown(self, deadline: Duration) {
+        let Some(traces) = self.traces else { return };
+        let flushed = tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(deadline));
+        match tokio::time::timeout(deadline, flushed).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the last spans could not be exported"),
+            Ok(Err(error)) => tracing::warn!(%error, "the last spans could not be exported"),
+            Err(_) => tracing::warn!("the last spans could not be exported in time"),
         }
     }
-    EnvFilter::builder().parse(directives.join(",")).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn logged(filter: &str, format: Format, log: impl FnOnce()) -> String {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let dispatch = dispatch(filter, format, false, move || writer.clone()).unwrap();
-        tracing::dispatcher::with_default(&dispatch, log);
-        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
-    }
-
-    #[test]
-    fn a_filter_lets_through_its_level_and_not_the_one_below() {
-        let both = || {
-            tracing::info!("heard");
-            tracing::debug!("not heard");
-        };
-        let lines = logged("info", Format::Text, both);
-        assert!(lines.contains("heard") && lines.lines().count() == 1, "{lines}");
-        assert_eq!(logged("warn,elsewhere=trace", Format::Text, both), "");
-        assert_eq!(logged("warn,pistats_telemetry=debug", Format::Text, both).lines().count(), 2);
-    }
-
-    #[test]
-    fn a_json_line_is_one_object_with_its_fields_on_top() {
-        let lines = logged("info", Format::Json, || tracing::info!(lag = 7, "folded"));
-        assert!(lines.starts_with('{') && lines.ends_with("}\n") && lines.lines().count() == 1, "{lines}");
-        assert!(lines.contains(r#""lag":7"#) && lines.contains(r#""message":"folded""#), "{lines}");
-    }
-
-    #[test]
-    fn a_bad_filter_names_its_setting() {
-        for filter in ["inof", "", "info,", "pistats_ingest=loud", "info,[", "in fo"] {
-            let error = parse(filter).map(|_| ()).unwrap_err().to_string();
-            assert!(error.starts_with("telemetry.log: "), "{filter}: {error}");
-        }
-        for filter in ["info", "INFO", "off", "info,pistats_ingest=debug", "warn, h2=error"] {
-            assert!(parse(filter).is_ok(), "{filter}");
-        }
-    }
-
-    #[test]
-    fn a_bad_format_names_its_setting() {
-        assert_eq!("json".parse::<Format>().unwrap(), Format::Json);
-        assert_eq!("text".parse::<Format>().unwrap(), Format::Text);
-        assert!("xml".parse::<Format>().unwrap_err().to_string().starts_with("telemetry.format: "));
-    }
 
     #[test]
     fn log_lines_are_set_up_once_and_a_bad_filter_sets_up_nothing() {
-        assert!(matches!(init("inof", Format::Text), Err(Error::Filter { .. })));
-        init("off", Format::Text).unwrap();
-        assert!(matches!(init("off", Format::Text), Err(Error::Twice)));
+        let settings = |log: &str| Settings { log: log.to_owned(), ..Settings::default() };
+        assert!(matches!(start(&settings("inof")), Err(Error::Filter { .. })));
+        let _telemetry = start(&settings("off")).unwrap();
+        assert!(matches!(start(&settings("off")), Err(Error::Twice)));
     }
 }

@@ -5,6 +5,7 @@ use crate::live::{Clock, Live};
 use crate::notices::Notices;
 use crate::pauses::Pauses;
 use crate::stats::Stats;
+use crate::times::Times;
 use crate::{Config, Error, recall, upkeep, usual};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -12,6 +13,7 @@ use pistats_core::{Micros, PartitionId};
 use pistats_eventlog::EventLog;
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::Store;
+use pistats_telemetry::Meters;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,10 +42,12 @@ pub struct Parts {
     pub secret: [u8; 32],
     /// The server's clock.
     pub clock: Clock,
+    /// Where the times of commits are told.
+    pub meters: Meters,
 }
 
 impl Parts {
-    /// The parts with the system's clock.
+    /// The parts with the system's clock, telling nobody.
     pub fn new(
         config: Config,
         log: Arc<dyn EventLog>,
@@ -51,7 +55,7 @@ impl Parts {
         directory: SharedDirectory,
         secret: [u8; 32],
     ) -> Parts {
-        Parts { config, log, store, directory, secret, clock: Arc::new(system_now) }
+        Parts { config, log, store, directory, secret, clock: Arc::new(system_now), meters: Meters::off() }
     }
 }
 
@@ -78,9 +82,10 @@ impl Aggregator {
     ///
     /// Nothing can go wrong here: a warehouse or log that does not answer is tried again for ever, and is logged.
     pub fn start(parts: Parts) -> Handle {
-        let Parts { config, log, store, directory, secret, clock } = parts;
+        let Parts { config, log, store, directory, secret, clock, meters } = parts;
         let (live, stats, commits, notices) = (Live::new(clock), Stats::new(), watch::Sender::new(0), Notices::new());
-        let setup = Arc::new(Setup { config, log, store, directory, secret, live, stats, commits, notices });
+        let times = Times::new(&meters);
+        let setup = Arc::new(Setup { config, log, store, directory, secret, live, stats, times, commits, notices });
         let (commands, asked) = mpsc::channel(4);
         let current = Current::default();
         let supervisor = tokio::spawn(supervise(setup.clone(), current.clone(), asked));

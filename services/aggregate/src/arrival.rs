@@ -34,6 +34,8 @@ pub(crate) struct Arrived<'a> {
     pub events: Vec<Arrival<'a>>,
     pub rejected: Vec<RejectedRow>,
     pub counts: Counts,
+    /// Trace contexts of the requests that the record came from.
+    pub traces: &'a [String],
     /// What the record holds, whatever became of it.
     pub input_events: usize,
     pub input_bytes: usize,
@@ -58,6 +60,7 @@ pub(crate) fn read<'a>(
         events: Vec::new(),
         rejected: Vec::new(),
         counts: Counts::default(),
+        traces: &[],
         input_events: record.count as usize,
         input_bytes: record.payload.len(),
     };
@@ -68,6 +71,7 @@ pub(crate) fn read<'a>(
     };
     arrived.received = Micros(packed.received_us);
     arrived.input_events = packed.events.len();
+    arrived.traces = &packed.traceparents;
     let id = SiteId(packed.site);
     let Some(site) = directory.site(id) else {
         arrived.counts.unknown_site = packed.events.len() as u64;

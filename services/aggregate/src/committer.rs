@@ -10,7 +10,9 @@ use crate::window::Window;
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{Micros, Offset, PartitionId};
 use pistats_store::Commit;
-use std::time::Instant;
+use pistats_telemetry::{TraceParent, span, trace};
+use std::time::{Duration, Instant};
+use tracing::{Instrument as _, Span};
 
 /// Commits until the epoch ends: drained, failed, or a commit that failed.
 pub(crate) fn run(epoch: &Epoch, runtime: &tokio::runtime::Handle) {
@@ -40,23 +42,38 @@ fn commit(
     let mut numbers = Vec::with_capacity(taken.len());
     let mut pins = Vec::with_capacity(taken.len());
     let mut received: Option<Micros> = None;
+    let mut links = Vec::new();
     for (partition, mut window) in taken {
         parts.push((partition, window.progress.map(|(_, to)| to), window.counts));
         numbers.push((partition, window.number));
         pins.push(std::mem::take(&mut window.pins));
         received = received.max(window.received);
+        links.append(&mut window.links);
         window.add_to(partition, &mut commit);
     }
+    let span = span_of(&commit, &links);
     let touched = notices::touched(&commit);
     let started = Instant::now();
-    runtime.block_on(epoch.setup.store.commit(commit))?;
+    runtime.block_on(epoch.setup.store.commit(commit).instrument(span))?;
     let took = started.elapsed();
     epoch.setup.notices.committed(epoch.setup.live.now(), touched);
     epoch.gate.settle(numbers.into_iter());
     // From here on the warehouse knows these ids itself.
     drop(pins);
     let freshness = received.map(|at| u64::try_from(epoch.setup.live.now().since(at)).unwrap_or(0));
-    let number = epoch.setup.stats.committed(&parts, took, freshness);
+    epoch.setup.times.committed(took, freshness.map(Duration::from_micros));
+    let number = epoch.setup.stats.committed(&parts, took, freshness, received);
     epoch.setup.commits.send_replace(number);
     Ok(())
+}
+
+/// A commit that serves recorded requests is recorded, too, and linked to them: it is no child of any, for it serves many.
+fn span_of(commit: &Commit, links: &[TraceParent]) -> Span {
+    if links.is_empty() {
+        return Span::none();
+    }
+    let (events, partitions) = (commit.events.len(), commit.progress.len());
+    let span = span!(parent: None, "commit", events, partitions, sessions = commit.sessions.len());
+    trace::link(&span, links.iter().copied());
+    span
 }

@@ -18,6 +18,7 @@ use crate::live::Live;
 use crate::notices::Notices;
 use crate::reader;
 use crate::stats::Stats;
+use crate::times::Times;
 use crate::worker::{Halt, Worker};
 use crate::{Config, Error};
 use parking_lot::Mutex;
@@ -38,6 +39,7 @@ pub(crate) struct Setup {
     pub secret: [u8; 32],
     pub live: Live,
     pub stats: Stats,
+    pub times: Times,
     /// Number of commits since the start; changes with each.
     pub commits: watch::Sender<u64>,
     /// What each commit touched.

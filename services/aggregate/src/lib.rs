@@ -13,7 +13,7 @@
 //! | folding | `reader` `inbox` `worker` `arrival` `ids` `visitors` `enriched` `window` |
 //! | committing | `gate` `committer` `notices` |
 //! | repair | `repair` `lost` `replay` |
-//! | beside it | `observer` `live` `recall` `usual` `stats` `upkeep` `service` |
+//! | beside it | `observer` `live` `recall` `usual` `stats` `figures` `times` `upkeep` `service` |
 //!
 //! Invariants, and where they are kept:
 //! - **Each (site, id) takes effect once** (P-2): `ids` claims it, and rows and checkpoint commit together.
@@ -31,6 +31,7 @@ mod config;
 mod enriched;
 mod epoch;
 mod error;
+mod figures;
 mod gate;
 mod ids;
 mod inbox;
@@ -47,6 +48,7 @@ mod service;
 mod stats;
 #[cfg(test)]
 mod testing;
+mod times;
 mod upkeep;
 mod usual;
 mod visitors;
@@ -56,6 +58,7 @@ mod worker;
 pub use aggregator::{Aggregator, Handle, Parts};
 pub use config::Config;
 pub use error::Error;
+pub use figures::{Figures, PartitionFigures, Watched};
 pub use live::Clock;
 pub use observer::Observer;
 pub use pauses::Pauses;

@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 use pistats_core::ids::PARTITIONS;
-use pistats_core::{Offset, PartitionId};
+use pistats_core::{Micros, Offset, PartitionId};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -59,6 +59,8 @@ struct State {
     commits: u64,
     last_commit: Duration,
     freshness_us: u64,
+    /// When the collector received the newest committed event.
+    newest: Option<Micros>,
 }
 
 /// Of the whole process.
@@ -84,6 +86,7 @@ pub(crate) struct View {
     pub commits: u64,
     pub last_commit: Duration,
     pub freshness_us: u64,
+    pub newest: Option<Micros>,
 }
 
 impl Stats {
@@ -108,6 +111,7 @@ impl Stats {
         parts: &[(PartitionId, Option<Offset>, Counts)],
         took: Duration,
         freshness_us: Option<u64>,
+        newest: Option<Micros>,
     ) -> u64 {
         let now = Instant::now();
         let mut state = self.state.lock();
@@ -121,6 +125,7 @@ impl Stats {
         state.commits += 1;
         state.last_commit = took;
         state.freshness_us = freshness_us.unwrap_or(state.freshness_us);
+        state.newest = state.newest.max(newest);
         self.moved.send_replace(());
         state.commits
     }
@@ -157,6 +162,7 @@ impl Stats {
             commits: state.commits,
             last_commit: state.last_commit,
             freshness_us: state.freshness_us,
+            newest: state.newest,
         }
     }
 }

@@ -9,6 +9,10 @@ use crate::visitors::Run;
 use hashbrown::HashMap;
 use pistats_core::{Micros, Offset, PartitionId, SiteId, VisitorKey, VisitorNo, Zone};
 use pistats_store::{Commit, EventColumns, Progress, RejectedRow, SessionVersion, Sign, VisitorVersion};
+use pistats_telemetry::TraceParent;
+
+/// Links of a window: eight of them stay within the 128 that a span may have.
+const MOST_LINKS: usize = 16;
 
 /// Uncommitted work of one partition.
 #[derive(Default)]
@@ -29,6 +33,8 @@ pub(crate) struct Window {
     pub counts: Counts,
     /// Newest receipt by the collector.
     pub received: Option<Micros>,
+    /// Requests whose events are here, as far as their traces are recorded; bounded.
+    pub links: Vec<TraceParent>,
     changes: Vec<Change>,
     zones: HashMap<SiteId, Zone>,
 }
@@ -85,6 +91,18 @@ impl Window {
             }
         }
         change.added.push(now);
+    }
+
+    /// Notes which traces the commit will serve.
+    pub(crate) fn link(&mut self, traces: &[String]) {
+        for trace in traces {
+            if self.links.len() >= MOST_LINKS {
+                return;
+            }
+            // What a later version writes there and this one cannot read is no reason not to fold.
+            self.links
+                .extend(trace.parse::<TraceParent>().ok().filter(|at| at.is_sampled() && !self.links.contains(at)));
+        }
     }
 
     /// The zone of a site whose visitors change here.

@@ -184,7 +184,8 @@ impl Worker {
 
     /// Folds a record whose visitors are known.
     fn fold_record(&mut self, arrived: Arrived<'_>, pins: &Pins, committed: u64) -> Result<(), Halt> {
-        let Arrived { offset, received, site, events, rejected, mut counts, input_events, input_bytes } = arrived;
+        let Arrived { offset, received, site, events, rejected, mut counts, traces, input_events, input_bytes } =
+            arrived;
         counts.events += events.len() as u64;
         let epoch = self.epoch.clone();
         let mut window = epoch.gate.enter(self.partition, input_events, input_bytes)?;
@@ -193,6 +194,7 @@ impl Worker {
         window.rejected.extend(rejected);
         window.counts.add(counts);
         window.received = window.received.max(Some(received));
+        window.link(traces);
         let Some((site, zone)) = site else {
             epoch.setup.live.passed(self.partition, offset.next());
             return Ok(());

@@ -15,9 +15,11 @@ use pistats_eventlog::file::{Clock, wall_clock};
 use pistats_eventlog::{Append, EventLog};
 use pistats_proto::record::v1::RejectedEvent;
 use pistats_rpc::resubmit::Resubmission;
+use pistats_telemetry::span;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument as _;
 
 /// Bytes of batches that may be worked on at once: what bounds the collector's memory.
 const ROOM_BYTES: usize = 128 << 20;
@@ -51,7 +53,7 @@ pub struct Origin<'a> {
     pub trust: Trust,
     /// The request's own, or empty.
     pub user_agent: &'a str,
-    /// W3C trace context of the request, or empty.
+    /// W3C trace context of the request, if its trace is recorded; else empty.
     pub traceparent: &'a str,
 }
 
@@ -231,7 +233,8 @@ impl Collector {
         _room: SemaphorePermit<'_>,
     ) -> Result<Collected, CollectError> {
         let Packed { records, accepted, rejections, not_kept, fingerprints } = self.pack(origin, events, batch_bytes);
-        if let Err(error) = self.append(records).await {
+        let span = span!("append", records = records.len(), events = accepted, bytes = batch_bytes);
+        if let Err(error) = self.append(records).instrument(span).await {
             self.counters.failed_batches.fetch_add(1, Relaxed);
             return Err(error);
         }

@@ -10,6 +10,7 @@ use pistats_proto::ingest::raw::{CollectRequest, CollectStreamRequest};
 use pistats_proto::ingest::v1::{CollectResponse, CollectStreamResponse, Rejection};
 use pistats_rpc::auth::{Principal, SharedDirectory};
 use pistats_rpc::{configured, status};
+use pistats_telemetry::{TraceParent, trace};
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Request, Response, Status, Streaming};
@@ -45,8 +46,10 @@ impl Ingest {
         let site = principal.site_with(&[Scope::Write, Scope::Server])?;
         let trust = if principal.scope == Scope::Server { Trust::Server } else { Trust::Public };
         let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let traceparent = Some(header("traceparent")).filter(|trace| is_traceparent(trace)).unwrap_or_default();
-        Ok(Caller { site, trust, user_agent: header("user-agent").to_owned(), traceparent: traceparent.to_owned() })
+        // This call's own span; where this process exports none, the caller's.
+        let trace = trace::current().or_else(|| recorded(header("traceparent")));
+        let traceparent = trace.map(|at| at.to_string()).unwrap_or_default();
+        Ok(Caller { site, trust, user_agent: header("user-agent").to_owned(), traceparent })
     }
 }
 
@@ -64,12 +67,9 @@ impl Caller {
     }
 }
 
-/// `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context, section 3.2).
-fn is_traceparent(value: &str) -> bool {
-    let is_hex = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let parts: Vec<&str> = value.splitn(5, '-').collect();
-    matches!(parts[..], [version, trace, parent, flags]
-        if is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2))
+/// A trace context that somebody records: any other would only make records longer.
+fn recorded(header: &str) -> Option<TraceParent> {
+    header.parse().ok().filter(TraceParent::is_sampled)
 }
 
 #[tonic::async_trait]
@@ -151,11 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trace_context_is_passed_on() {
-        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
-        for other in ["", "00", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", "x"] {
-            assert!(!is_traceparent(other), "{other}");
+    fn only_a_trace_that_is_recorded_goes_into_the_log() {
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(recorded(trace).map(|at| at.to_string()).as_deref(), Some(trace));
+        for other in ["", "x", &trace.replace("-01", "-00"), &format!("{trace}-extra")] {
+            assert_eq!(recorded(other), None, "{other}");
         }
-        assert!(!is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-extra"));
     }
 }

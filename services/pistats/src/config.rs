@@ -91,6 +91,25 @@ impl QueryConfig {
 pub struct TelemetryConfig {
     pub log: String,
     pub format: String,
+    pub otlp: String,
+    pub sampling: f64,
+    pub prometheus: String,
+    pub service: String,
+}
+
+impl TelemetryConfig {
+    /// What the process is told to tell of itself. Called on a checked configuration.
+    pub fn settings(&self) -> pistats_telemetry::Settings {
+        pistats_telemetry::Settings {
+            log: self.log.clone(),
+            format: self.format.parse().unwrap_or_default(),
+            otlp: Some(self.otlp.clone()).filter(|endpoint| !endpoint.is_empty()),
+            sampling: self.sampling,
+            prometheus: self.prometheus.parse().ok(),
+            service: self.service.clone(),
+            attributes: Vec::new(),
+        }
+    }
 }
 
 /// What flags say.
@@ -163,6 +182,13 @@ impl Config {
                 "telemetry.format",
                 "use \"text\" or \"json\"",
             ),
+            (!(0.0..=1.0).contains(&self.telemetry.sampling), "telemetry.sampling", "use a part between 0 and 1"),
+            (
+                !self.telemetry.prometheus.is_empty() && self.telemetry.prometheus.parse::<SocketAddr>().is_err(),
+                "telemetry.prometheus",
+                "use an address to listen on such as \"127.0.0.1:9464\", or \"\" for none",
+            ),
+            (self.telemetry.service.is_empty(), "telemetry.service", "give the process a name"),
         ];
         match faults.into_iter().find(|(wrong, _, _)| *wrong) {
             Some((_, key, fix)) => Err(Error::Value { key, fix: fix.to_owned() }),
@@ -170,13 +196,9 @@ impl Config {
         }
     }
 
-    /// Sets up the process's log lines.
-    pub fn start_logging(&self) -> Result<(), String> {
-        let format = match self.telemetry.format.as_str() {
-            "json" => pistats_telemetry::Format::Json,
-            _ => pistats_telemetry::Format::Text,
-        };
-        pistats_telemetry::init(&self.telemetry.log, format).map_err(|error| error.to_string())
+    /// Starts the process's log lines, and its traces if they are exported.
+    pub fn start_telemetry(&self) -> Result<pistats_telemetry::Telemetry, String> {
+        pistats_telemetry::start(&self.telemetry.settings()).map_err(|error| error.to_string())
     }
 
     /// A path of the configuration, inside the data folder unless it is absolute.
@@ -223,6 +245,8 @@ mod tests {
     fn a_wrong_key_or_value_is_named() {
         assert!(load("[server]\nlisten_on = 1").expect_err("an unknown key").contains("listen_on"));
         assert!(load("[aggregate]\ncommit_events = 0").expect_err("a bad value").contains("aggregate.commit_events"));
+        assert!(load("[telemetry]\nsampling = 1.5").expect_err("no part").contains("telemetry.sampling"));
+        assert!(load("[telemetry]\nprometheus = \"9464\"").expect_err("no address").contains("telemetry.prometheus"));
         assert!(load("[log]\nsegment_mib = 2000").expect_err("a bad value").contains("log.segment_mib"));
     }
 }

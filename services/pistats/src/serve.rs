@@ -10,6 +10,7 @@
 
 mod folding;
 mod living;
+mod metrics;
 mod open;
 mod secrets;
 
@@ -29,22 +30,26 @@ use pistats_proto::query::v1::query_service_server::QueryServiceServer;
 use pistats_query::Query;
 use pistats_rpc::auth::SharedDirectory;
 use pistats_rpc::configured;
+use pistats_telemetry::Meters;
 use secrets::Secrets;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// Bytes of a call that is no batch of events: requests of reports and admin are small.
 const REQUEST_BYTES: usize = 4 << 20;
+
+/// How long the last spans and numbers may take to be told.
+const TELL_BY: Duration = Duration::from_secs(3);
 
 /// The command.
 pub async fn run(command: cli::Serve) -> Result<(), String> {
     let overrides = Overrides { data: command.data, server: command.listen.map(|listen| ServerOverrides { listen }) };
     let config = Config::load(command.config.as_deref(), &overrides).map_err(|error| error.to_string())?;
-    config.start_logging()?;
+    let telemetry = config.start_telemetry()?;
     let running = Running::start(config).await?;
     println!("piStats serves gRPC and grpc-web on http://{}", running.address);
     println!("  data {}, instance key in {}", running.config.data.display(), running.secrets.key_path.display());
@@ -60,7 +65,9 @@ pub async fn run(command: cli::Serve) -> Result<(), String> {
     if let Some(demo) = demo {
         demo.stop().await;
     }
-    running.stop().await
+    let stopped = running.stop().await;
+    telemetry.shutdown(TELL_BY).await;
+    stopped
 }
 
 /// A server in this process.
@@ -68,6 +75,8 @@ pub struct Running {
     pub config: Config,
     pub address: SocketAddr,
     pub secrets: Secrets,
+    meters: Meters,
+    looking: Option<AbortHandle>,
     aggregator: Arc<Handle>,
     backends: Backends,
     stop: oneshot::Sender<()>,
@@ -83,6 +92,7 @@ impl Running {
 
     /// The same on backends that are open already.
     pub async fn start_on(config: Config, backends: Backends) -> Result<Running, String> {
+        let meters = Meters::start(&config.telemetry.settings()).await.map_err(|error| error.to_string())?;
         let secrets = Secrets::open(&config.data)?;
         let directory = open_directory(&backends, &secrets).await?;
         let listener = TcpListener::bind(config.server.listen)
@@ -92,13 +102,16 @@ impl Running {
 
         let collector = Collector::new(backends.log.clone(), config.limits.clone());
         let collector = Arc::new(collector.map_err(|error| format!("the system has no randomness: {error}"))?);
-        let aggregator = Arc::new(Aggregator::start(Parts::new(
-            config.aggregate.settings(),
-            backends.log.clone(),
-            backends.store.clone(),
-            directory.clone(),
-            secrets.visitor_secret,
-        )));
+        let aggregator = Arc::new(Aggregator::start(Parts {
+            meters: meters.clone(),
+            ..Parts::new(
+                config.aggregate.settings(),
+                backends.log.clone(),
+                backends.store.clone(),
+                directory.clone(),
+                secrets.visitor_secret,
+            )
+        }));
 
         let settings = pistats_rpc::server::Settings {
             calls: config.server.concurrent_calls,
@@ -106,6 +119,9 @@ impl Running {
             ..Default::default()
         };
         let counters = collector.counters();
+        metrics::of_ingest(&meters, &counters);
+        backends.log_folder(&config).into_iter().for_each(|folder| metrics::of_log_files(&meters, folder));
+        let looking = metrics::of_aggregate(&meters, aggregator.watched(), &backends.log);
         let aggregate = pistats_aggregate::Service::new(aggregator.clone(), Some(Arc::new(move || counters.refused())));
         let query = Query::new(
             backends.store.clone(),
@@ -114,6 +130,7 @@ impl Running {
             secrets.visitor_secret,
             &config.query.settings(),
         );
+        metrics::of_query(&meters, query.watching());
         let admin = Admin::new(
             backends.registry.clone(),
             directory.clone(),
@@ -122,6 +139,7 @@ impl Running {
         );
         let server = pistats_rpc::Server::new(settings)
             .map_err(|error| error.to_string())?
+            .measured(&meters)
             .add(Ingest::new(collector, directory.clone()).server())
             .add(Log::new(backends.log.clone(), directory).server())
             .add(aggregate.into_server())
@@ -132,12 +150,17 @@ impl Running {
             // A dropped sender is a stop, too.
             _ = stopped.await;
         }));
-        Ok(Running { config, address, secrets, aggregator, backends, stop, serving })
+        Ok(Running { config, address, secrets, meters, looking, aggregator, backends, stop, serving })
     }
 
     /// The server's address as a client writes it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where Prometheus may read, if it may.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.meters.address()
     }
 
     /// Goes down in order, within the deadline.
@@ -150,6 +173,7 @@ impl Running {
             Ok(Err(error)) => tracing::error!(%error, "the port failed"),
             Err(error) => tracing::error!(%error, "the port ended abnormally"),
         }
+        self.looking.iter().for_each(AbortHandle::abort);
         let committed = match Arc::into_inner(self.aggregator) {
             Some(aggregator) => tokio::time::timeout(drain, aggregator.shutdown()).await.is_ok(),
             None => false,
@@ -157,6 +181,8 @@ impl Running {
         if !committed {
             tracing::warn!("aggregate was late: what it had not committed is folded again at the next start");
         }
+        // The last commit is told, too.
+        self.meters.shutdown(TELL_BY).await;
         self.backends.close(drain).await;
         Ok(())
     }

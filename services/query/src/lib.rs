@@ -44,4 +44,4 @@ pub use config::Config;
 pub use live::{Living, Nothing, Unreachable};
 pub use people::Tally;
 pub use plan::Tenant;
-pub use service::Query;
+pub use service::{Query, Watching};

@@ -20,7 +20,7 @@ use pistats_proto::query::v1::{
 };
 use pistats_rpc::auth::{Principal, SharedDirectory};
 use pistats_store::Store;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tonic::{Request, Response, Status};
 
 /// The query service: reads, and changes nothing.
@@ -70,8 +70,24 @@ impl Query {
         self.reports.people.tallies.now()
     }
 
+    /// For those who tell how much is watched.
+    pub fn watching(&self) -> Watching {
+        Watching(Arc::downgrade(&self.hub))
+    }
+
     fn tenant<T>(&self, request: &Request<T>) -> Result<Tenant, Status> {
         tenant(&self.directory, request)
+    }
+}
+
+/// Sees what is watched, and keeps nothing running.
+#[derive(Clone)]
+pub struct Watching(Weak<Hub>);
+
+impl Watching {
+    /// Open streams, and different reports that are watched or were a moment ago; none once the service is gone.
+    pub fn now(&self) -> Option<(usize, usize)> {
+        Some(self.0.upgrade()?.watching())
     }
 }
 

@@ -4,6 +4,7 @@ use crate::config::Config;
 use pistats_eventlog::EventLog;
 use pistats_eventlog::file::FileLog;
 use pistats_store::{DuckConfig, DuckStore, Registry, Store};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,14 @@ impl Backends {
         });
         let (log, store) = opened.await.map_err(|error| error.to_string())??;
         Ok(Backends { log, store: store.clone(), registry: store })
+    }
+
+    /// The folder of a log whose files lie on this machine.
+    pub fn log_folder(&self, config: &Config) -> Option<PathBuf> {
+        match scheme(&config.log.url) {
+            ("file", path) => Some(config.inside(path)),
+            _ => None,
+        }
     }
 
     /// Closes the engines once nobody uses them any more: the log marks its end, the store checkpoints.

@@ -89,6 +89,11 @@ impl Hub {
         stream::open(reader, reports, room)
     }
 
+    /// Open streams, and different reports that are watched.
+    pub(crate) fn watching(&self) -> (usize, usize) {
+        (self.most_streams.saturating_sub(self.streams.available_permits()), self.lock().subjects.len())
+    }
+
     pub(super) fn directory(&self) -> &SharedDirectory {
         &self.directory
     }

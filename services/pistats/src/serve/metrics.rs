@@ -1,0 +1,131 @@
+//! Which number of which part is told as which metric (docs/metrics.md has them all).
+//!
+//! What is observed is held weakly: metrics keep nothing running, and what is gone is not told.
+
+use pistats_aggregate::Watched;
+use pistats_core::PartitionId;
+use pistats_core::ids::PARTITIONS;
+use pistats_eventlog::EventLog;
+use pistats_ingest::IngestCounters;
+use pistats_query::Watching;
+use pistats_telemetry::Meters;
+use pistats_telemetry::metrics::catalogue;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// How often the log is asked for its ends.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Of a collector.
+pub(super) fn of_ingest(meters: &Meters, counters: &Arc<IngestCounters>) {
+    let own = counters.clone();
+    meters.observe(&catalogue::INGEST_REFUSED, move |readings| {
+        own.refused().iter().for_each(|(reason, count)| readings.set(*count as f64, &[reason]));
+    });
+    let numbers: [(_, fn(&pistats_ingest::Counts) -> u64); 6] = [
+        (&catalogue::INGEST_BATCHES, |counts| counts.batches),
+        (&catalogue::INGEST_BATCHES_FAILED, |counts| counts.failed_batches),
+        (&catalogue::INGEST_BYTES, |counts| counts.bytes),
+        (&catalogue::INGEST_ACCEPTED, |counts| counts.accepted),
+        (&catalogue::INGEST_NOT_KEPT, |counts| counts.not_kept),
+        (&catalogue::INGEST_SEEN_LATELY, |counts| counts.duplicates),
+    ];
+    for (metric, number) in numbers {
+        let own = counters.clone();
+        meters.observe(metric, move |readings| readings.set(number(&own.read()) as f64, &[]));
+    }
+}
+
+/// Of a log in a folder of this machine.
+pub(super) fn of_log_files(meters: &Meters, folder: PathBuf) {
+    meters.observe(&catalogue::LOG_SIZE, move |readings| readings.set(size(&folder) as f64, &[]));
+}
+
+/// Of an aggregator and the log that it folds. What is returned ends the looking.
+pub(super) fn of_aggregate(meters: &Meters, watched: Watched, log: &Arc<dyn EventLog>) -> Option<AbortHandle> {
+    if !meters.is_on() {
+        return None;
+    }
+    let ends: Arc<Vec<AtomicU64>> = Arc::new((0..PARTITIONS).map(|_| AtomicU64::default()).collect());
+    let looking = tokio::spawn(look(Arc::downgrade(log), ends.clone())).abort_handle();
+    let (of, next) = (watched.clone(), ends.clone());
+    meters.observe(&catalogue::LOG_NEXT, move |readings| {
+        for partition in of.figures().into_iter().flat_map(|figures| figures.partitions) {
+            let partition = partition.partition;
+            readings.set(next[partition.index()].load(Relaxed) as f64, &[&partition.0.to_string()]);
+        }
+    });
+    let numbers: [(_, fn(&pistats_aggregate::PartitionFigures) -> u64); 3] = [
+        (&catalogue::CHECKPOINT, |of| of.checkpoint.0),
+        (&catalogue::EVENTS, |of| of.events),
+        (&catalogue::DUPLICATES, |of| of.duplicates),
+    ];
+    for (metric, number) in numbers {
+        let of = watched.clone();
+        meters.observe(metric, move |readings| {
+            for figures in of.figures().into_iter().flat_map(|figures| figures.partitions) {
+                readings.set(number(&figures) as f64, &[&figures.partition.0.to_string()]);
+            }
+        });
+    }
+    let of = watched.clone();
+    meters.observe(&catalogue::LAG, move |readings| {
+        for figures in of.figures().into_iter().flat_map(|figures| figures.partitions) {
+            let end = ends[figures.partition.index()].load(Relaxed);
+            readings.set(end.saturating_sub(figures.checkpoint.0) as f64, &[&figures.partition.0.to_string()]);
+        }
+    });
+    let of = watched.clone();
+    meters.observe(&catalogue::DROPS, move |readings| {
+        for figures in of.figures().into_iter().flat_map(|figures| figures.partitions) {
+            readings.set(figures.undecodable as f64, &["undecodable"]);
+            readings.set(figures.unknown_site as f64, &["unknown_site"]);
+            readings.set(figures.lost_records as f64, &["lost_record"]);
+        }
+    });
+    meters.observe(&catalogue::NEWEST_AGE, move |readings| {
+        let age = watched.figures().and_then(|figures| figures.newest_age);
+        age.into_iter().for_each(|age| readings.set(age.as_secs_f64(), &[]));
+    });
+    Some(looking)
+}
+
+/// Of the watched reports.
+pub(super) fn of_query(meters: &Meters, watching: Watching) {
+    let own = watching.clone();
+    meters.observe(&catalogue::WATCHERS, move |readings| {
+        own.now().into_iter().for_each(|(streams, _)| readings.set(streams as f64, &[]));
+    });
+    meters.observe(&catalogue::WATCHED, move |readings| {
+        watching.now().into_iter().for_each(|(_, reports)| readings.set(reports as f64, &[]));
+    });
+}
+
+/// Asks the log for its ends, for as long as somebody else uses it: asking may take a call to another machine, and who reads
+/// metrics does not wait for one.
+async fn look(log: Weak<dyn EventLog>, ends: Arc<Vec<AtomicU64>>) {
+    loop {
+        let Some(log) = log.upgrade() else { return };
+        for partition in PartitionId::all() {
+            if let Ok(bounds) = log.bounds(partition).await {
+                ends[partition.index()].store(bounds.next.0, Relaxed);
+            }
+        }
+        drop(log);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Bytes of the files in a folder and in those inside it; what cannot be read counts nothing.
+fn size(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let of = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(of).sum()
+}
