@@ -37,7 +37,7 @@ run: deps ## Build and start piStats on ./data with demo events; it prints its a
 	$(CARGO) build --release -p pistats
 	$(TARGET)/pistats serve $(RUN)
 
-test-programs: # strace and grpcurl, which some tests call
+test-programs: # strace, grpcurl and PostgreSQL, which some tests call
 	@tools/test-programs
 
 test: deps test-programs ## Run all tests

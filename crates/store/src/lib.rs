@@ -22,6 +22,7 @@ mod read;
 mod registry;
 pub mod sheet;
 mod store;
+mod zone;
 
 pub use columns::{EventColumns, EventRow, ListColumn, TextColumn};
 pub use commit::{Commit, Progress, SessionVersion, Sign, VisitorVersion};
@@ -33,4 +34,4 @@ pub use postgres::{PgConfig, PgStore, Variant};
 pub use read::{Answer, Cell, Rows, Shape, Statement};
 pub use registry::{REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
 pub use sheet::SheetDimension;
-pub use store::{Checkpoint, Lookup, Refresh, Refreshed, Store, hour_of};
+pub use store::{Checkpoint, Engine, Lookup, Refresh, Refreshed, Store, hour_of};

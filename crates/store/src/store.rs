@@ -16,6 +16,14 @@ pub struct Checkpoint {
     pub generation: Generation,
 }
 
+/// Whose SQL the statements of reads are written in, where engines differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Engine {
+    #[default]
+    DuckDb,
+    Postgres,
+}
+
 /// How much a refresh takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refresh {
@@ -75,6 +83,11 @@ pub struct Refreshed {
 ///   the comparison and the commit.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// How statements for [`Store::read`] are to be written.
+    fn engine(&self) -> Engine {
+        Engine::default()
+    }
+
     /// The checkpoints of all partitions.
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
 

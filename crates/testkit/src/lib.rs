@@ -3,6 +3,7 @@
 //! ```text
 //!   oracle      the definitions as a program: sort and loop     histories  seeded random events and questions
 //!   data        real inputs and the answers that come with them   require    what a test needs, or a printed skip
+//!   postgres    a private server, a fresh database a test
 //! ```
 //!
 //! A dev-dependency only: nothing that is shipped depends on it.
@@ -10,6 +11,8 @@
 pub mod data;
 pub mod histories;
 pub mod oracle;
+#[cfg(unix)]
+pub mod postgres;
 pub mod require;
 
 pub use oracle::{Oracle, OracleEvent};

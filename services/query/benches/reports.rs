@@ -17,7 +17,7 @@ use pistats_core::{Day, EventId, Micros, Offset, PartitionId, Session, SiteId, V
 use pistats_query::lists::{self, BitmapCache, Sheets};
 use pistats_query::{Tenant, plan};
 use pistats_store::{
-    Cell, Commit, DuckConfig, DuckStore, EventRow, Progress, Refresh, SessionVersion, Sign, Statement, Store,
+    Cell, Commit, DuckConfig, DuckStore, Engine, EventRow, Progress, Refresh, SessionVersion, Sign, Statement, Store,
     VisitorVersion,
 };
 use std::collections::HashSet;
@@ -48,7 +48,8 @@ async fn main() {
         println!("{events} events folded in {:.1} s", started.elapsed().as_secs_f64());
     }
 
-    let tenant = Tenant::of(&Site { id: SITE, name: "bench".into(), zone: zone.clone(), created: Micros(0) });
+    let tenant =
+        Tenant::of(&Site { id: SITE, name: "bench".into(), zone: zone.clone(), created: Micros(0) }, Engine::DuckDb);
     for (name, statements) in reports(&tenant) {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| name.contains(wanted.as_str())) {
             continue;

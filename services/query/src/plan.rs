@@ -20,20 +20,28 @@ pub use retention::{RetentionPlan, retention};
 pub use traffic::{Series, TrafficAnswer, TrafficPlan, traffic};
 
 pub use crate::answer::Malformed;
+use crate::sql::{Dialect, dialect_of};
 use pistats_core::directory::Site;
 use pistats_core::{SiteId, Zone};
+use pistats_store::Engine;
 
 /// Whose rows a plan may read, and the clock on their wall. Made of a site of the directory, which came from a key.
 #[derive(Clone, Debug)]
 pub struct Tenant {
     site: SiteId,
     zone: Zone,
+    dialect: &'static dyn Dialect,
 }
 
 impl Tenant {
-    /// The tenant of a site.
-    pub fn of(site: &Site) -> Tenant {
-        Tenant { site: site.id, zone: site.zone.clone() }
+    /// The tenant of a site, whose rows lie in a warehouse of this engine.
+    pub fn of(site: &Site, engine: Engine) -> Tenant {
+        Tenant { site: site.id, zone: site.zone.clone(), dialect: dialect_of(engine) }
+    }
+
+    /// How the warehouse is asked.
+    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
     }
 
     /// The site itself.

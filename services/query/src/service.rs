@@ -19,7 +19,7 @@ use pistats_proto::query::v1::{
     TrafficResponse, WatchRequest, WatchResponse,
 };
 use pistats_rpc::auth::{Principal, SharedDirectory};
-use pistats_store::Store;
+use pistats_store::{Engine, Store};
 use std::sync::{Arc, Weak};
 use tonic::{Request, Response, Status};
 
@@ -41,7 +41,8 @@ impl Query {
         config: &Config,
     ) -> Query {
         let reports = Arc::new(Reports::new(store, living.clone(), config));
-        let settings = Settings { streams: config.watch_streams, ..Settings::default() };
+        let settings =
+            Settings { streams: config.watch_streams, engine: reports.store.engine(), ..Settings::default() };
         let hub = Hub::new(reports.clone(), living, directory.clone(), settings);
         Query { reports, hub, directory, visitor_secret }
     }
@@ -76,7 +77,7 @@ impl Query {
     }
 
     fn tenant<T>(&self, request: &Request<T>) -> Result<Tenant, Status> {
-        tenant(&self.directory, request)
+        tenant(&self.directory, self.reports.store.engine(), request)
     }
 }
 
@@ -92,10 +93,10 @@ impl Watching {
 }
 
 /// Whose rows the caller may see. The site comes from the key alone.
-pub(crate) fn tenant<T>(directory: &SharedDirectory, request: &Request<T>) -> Result<Tenant, Status> {
+pub(crate) fn tenant<T>(directory: &SharedDirectory, engine: Engine, request: &Request<T>) -> Result<Tenant, Status> {
     let site = Principal::of(directory, request)?.site_with(&[Scope::Read])?;
     match directory.load().site(site) {
-        Some(site) => Ok(Tenant::of(site)),
+        Some(site) => Ok(Tenant::of(site, engine)),
         None => Err(Status::unauthenticated("the site of this key is gone")),
     }
 }

@@ -8,7 +8,7 @@ mod dialect;
 mod select;
 mod steps;
 
-pub(crate) use dialect::{Dialect, ENGINE};
+pub(crate) use dialect::{Dialect, of as dialect_of};
 pub(crate) use select::{At, OF_SESSION, Selected, Source, Value, newcomers, passes, value_of};
 pub(crate) use steps::{Series, fits_rollups};
 

@@ -15,7 +15,9 @@ type People = BTreeMap<(i64, i64, i64, String, bool), BTreeSet<i64>>;
 fn visitors_raw() -> Statement {
     let mut parts = vec![
         "SELECT DISTINCT site, day, 0, '', bot, visitor FROM event".to_owned(),
-        "SELECT site, first_day, 1, '', false, visitor FROM visitor GROUP BY ALL HAVING sum(sign) > 0".to_owned(),
+        "SELECT site, first_day, 1, '', false, visitor FROM visitor \
+         GROUP BY site, first_day, visitor HAVING sum(sign) > 0"
+            .to_owned(),
     ];
     for (dimension, column) in SheetDimension::OF_EVENTS.into_iter().zip(COLUMNS) {
         parts.push(format!("SELECT DISTINCT site, day, {}, {column}, bot, visitor FROM event", dimension.number()));
@@ -27,13 +29,14 @@ fn visitors_raw() -> Statement {
 fn breakdown_raw(dimension: SheetDimension, column: &str) -> Statement {
     let sql = format!(
         "WITH living AS (SELECT row_number() OVER () AS no, * FROM (\
-           SELECT site, visitor, day, first_us, last_us, events, page_views FROM session GROUP BY ALL HAVING sum(sign) > 0)), \
+           SELECT site, visitor, day, first_us, last_us, events, page_views FROM session \
+           GROUP BY site, visitor, day, first_us, last_us, events, page_views HAVING sum(sign) > 0) AS s), \
          held AS (SELECT t.no, {column} AS value, bool_or(e.bot) AS bots, bool_or(NOT e.bot) AS others \
            FROM event e JOIN living t ON t.site = e.site AND t.visitor = e.visitor AND e.time_us BETWEEN t.first_us AND t.last_us \
            GROUP BY t.no, {column}), \
          visits AS (SELECT t.site, t.day, h.value, CASE WHEN NOT bots THEN 0 WHEN NOT others THEN 1 ELSE 2 END AS kind, \
              count(*) AS sessions, count(*) FILTER (WHERE t.events = 1) AS bounces, sum(last_us - first_us) AS session_us, \
-             sum(t.page_views) AS session_page_views FROM held h JOIN living t ON t.no = h.no GROUP BY ALL), \
+             sum(t.page_views) AS session_page_views FROM held h JOIN living t ON t.no = h.no GROUP BY 1, 2, 3, 4), \
          hits AS (SELECT site, day, {column} AS value, CASE WHEN bot THEN 1 ELSE 0 END AS kind, count(*) AS events, \
              count(*) FILTER (WHERE name = 'page_view') AS page_views, count(e.value) AS value_count, \
              coalesce(sum(e.value), 0) AS value_sum, min(e.value) AS value_min, max(e.value) AS value_max, \
@@ -121,7 +124,7 @@ pub(super) async fn clean_sheets_equal_the_raw_rows_after_any_commit_and_refresh
     assert!(clean > 20, "{clean} clean days were compared");
     let all = store.refresh(Refresh::EVERYTHING).await?;
     assert_eq!((all.hours_left, all.days_left), (0, 0));
-    let days = number(store, "SELECT count(*) FROM (SELECT DISTINCT site, day FROM event)").await? as usize;
+    let days = number(store, "SELECT count(*) FROM (SELECT DISTINCT site, day FROM event) AS d").await? as usize;
     assert!(assert_sheets_equal_raw(store).await? >= days);
     assert_eq!(number(store, "SELECT count(*) FROM sheet_dirty").await?, 0);
     Ok(())

@@ -71,13 +71,15 @@ pub(super) async fn another_zone_moves_every_row_of_its_site_and_no_other<W: Sto
         // Before and after a refresh: what is not marked equals the raw rows.
         for state in ["behind", "fresh"] {
             let sql = "SELECT count(*) FROM (\
-                 SELECT site, bucket, day, bot, sum(events) AS events FROM traffic_15m r \
-                 WHERE (site, bucket // 4) NOT IN (SELECT (site, hour) FROM rollup_dirty) GROUP BY ALL \
-                 EXCEPT SELECT site, time_us // 900000000, day, bot, count(*) FROM event GROUP BY ALL)";
+                 SELECT site, bucket * 900000000, day, bot, sum(events) FROM traffic_15m r WHERE NOT EXISTS (\
+                   SELECT 1 FROM rollup_dirty d WHERE d.site = r.site AND d.hour * 4 = r.bucket - r.bucket % 4) \
+                 GROUP BY site, bucket, day, bot \
+                 EXCEPT SELECT site, time_us - time_us % 900000000, day, bot, count(*) FROM event GROUP BY 1, 2, 3, 4) AS x";
             assert_eq!(number(store, sql).await?, 0, "{name}: rollups that are {state}");
             let sql = "SELECT count(*) FROM event e WHERE NOT EXISTS (\
-                 SELECT 1 FROM rollup_dirty d WHERE d.site = e.site AND d.hour = e.time_us // 3600000000) AND NOT EXISTS (\
-                 SELECT 1 FROM traffic_15m r WHERE r.site = e.site AND r.bucket = e.time_us // 900000000 AND r.day = e.day)";
+                 SELECT 1 FROM rollup_dirty d WHERE d.site = e.site AND d.hour * 3600000000 = e.time_us - e.time_us % 3600000000) \
+                 AND NOT EXISTS (SELECT 1 FROM traffic_15m r WHERE r.site = e.site AND r.day = e.day \
+                   AND r.bucket * 900000000 = e.time_us - e.time_us % 900000000)";
             assert_eq!(
                 number(store, sql).await?,
                 0,

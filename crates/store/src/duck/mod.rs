@@ -35,7 +35,7 @@ mod zone;
 pub use config::DuckConfig;
 pub use fold::Folded;
 
-use crate::{Answer, Checkpoint, Commit, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use crate::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
 use async_trait::async_trait;
 use lookup::Lookups;
 use parking_lot::Mutex;
@@ -127,6 +127,10 @@ impl DuckStore {
 
 #[async_trait]
 impl Store for DuckStore {
+    fn engine(&self) -> Engine {
+        Engine::DuckDb
+    }
+
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         self.writer.run(writer::checkpoints).await
     }

@@ -12,23 +12,53 @@
 //!
 //! Not responsible for when to refresh: the caller has the clock.
 
+mod cells;
+mod commit;
 mod config;
+mod copy;
 mod failure;
+mod leases;
+mod lookup;
 mod open;
+mod plain;
+mod read;
+mod refresh;
+mod registry;
+mod rows;
+mod sheets;
 mod variant;
+mod zone;
 
 pub use config::PgConfig;
 pub use variant::Variant;
 
-use crate::Error;
+use crate::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use async_trait::async_trait;
+use failure::engine;
+use futures::future::BoxFuture;
 use open::Pools;
-use tokio::runtime::Runtime;
+use parking_lot::Mutex;
+use sqlx::{PgConnection, PgPool};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::oneshot;
 
 /// The warehouse on PostgreSQL. Dropping it closes its connections; what was not committed is rolled back by the server.
 pub struct PgStore {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     pools: Pools,
+    upkeep: Arc<Upkeep>,
+}
+
+/// What this process remembers between refreshes.
+#[derive(Default)]
+struct Upkeep {
+    /// Days that can never have a sheet.
+    unfit: sheets::Unfit,
+    /// When signed rows were looked at for pairs that cancel out.
+    folded: Mutex<Option<Instant>>,
 }
 
 impl PgStore {
@@ -45,7 +75,7 @@ impl PgStore {
             .map_err(|error| Error::Open(format!("no threads: {error}")))?;
         let opened = runtime.spawn(async move { open::open(&config).await }).await;
         match opened.map_err(|_| Error::Open("opening panicked".to_owned())).and_then(|opened| opened) {
-            Ok(pools) => Ok(PgStore { runtime: Some(runtime), pools }),
+            Ok(pools) => Ok(PgStore { runtime: Some(runtime), pools, upkeep: Arc::default() }),
             Err(error) => {
                 // A runtime must not wait for its threads within another one.
                 runtime.shutdown_background();
@@ -57,6 +87,81 @@ impl PgStore {
     /// Which PostgreSQL it is on.
     pub fn variant(&self) -> Variant {
         self.pools.variant
+    }
+
+    /// Folds pairs of signed rows that cancel out, worth it or not: for tests, whose tables are small. Returns how many rows
+    /// went. No sum changes.
+    pub async fn fold_all(&self) -> Result<u64, Error> {
+        self.run(|conn| Box::pin(refresh::fold_all(conn))).await
+    }
+
+    fn handle(&self) -> Result<&Handle, Error> {
+        self.runtime.as_ref().map(Runtime::handle).ok_or(Error::Closed)
+    }
+
+    /// Runs a job on a connection of its own, to its end also where nobody waits for it any more.
+    async fn run<T: Send + 'static>(&self, job: impl Job<T>) -> Result<T, Error> {
+        let pool = self.pools.writers.clone();
+        self.handle()?.spawn(on(pool, job)).await.map_err(|_| Error::Closed)?
+    }
+
+    /// The same, waited for on this thread. Works on any thread, also on one of another runtime.
+    fn wait<T: Send + 'static>(&self, job: impl Job<T>) -> Result<T, Error> {
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let pool = self.pools.writers.clone();
+        self.handle()?.spawn(async move {
+            // Nobody waits any more: a lookup has no effect.
+            let _ = reply.send(on(pool, job).await);
+        });
+        answer.recv().map_err(|_| Error::Closed)?
+    }
+}
+
+/// What is done with a connection.
+trait Job<T>: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static {}
+
+impl<T, J: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static> Job<T> for J {}
+
+async fn on<T: Send + 'static>(pool: PgPool, job: impl Job<T>) -> Result<T, Error> {
+    let mut conn = pool.acquire().await.map_err(engine)?;
+    let result = job(&mut conn).await;
+    if result.is_err() {
+        // It may be in the middle of a message or hold a lock: both end with its session.
+        conn.close_on_drop();
+    }
+    result
+}
+
+#[async_trait]
+impl Store for PgStore {
+    fn engine(&self) -> Engine {
+        Engine::Postgres
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
+        self.run(|conn| Box::pin(commit::checkpoints(conn))).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), Error> {
+        self.run(move |conn| Box::pin(async move { commit::commit(conn, &commit).await })).await
+    }
+
+    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
+        let (readers, control) = (self.pools.readers.clone(), self.pools.writers.clone());
+        // Dropped together with this future.
+        let (_wanted, unwanted) = oneshot::channel();
+        let read = async move { read::read(&readers, &control, &statements, unwanted).await };
+        self.handle()?.spawn(read).await.map_err(|_| Error::Closed)?
+    }
+
+    async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {
+        let (pool, variant, upkeep) = (self.pools.writers.clone(), self.pools.variant, self.upkeep.clone());
+        let refresh = async move { refresh::refresh(&pool, variant, work, &upkeep).await };
+        self.handle()?.spawn(refresh).await.map_err(|_| Error::Closed)?
+    }
+
+    fn lookup(&self) -> &dyn Lookup {
+        self
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use pistats_eventlog::EventLog;
 use pistats_eventlog::file::FileLog;
-use pistats_store::{DuckConfig, DuckStore, Registry, Store};
+use pistats_store::{DuckConfig, DuckStore, PgConfig, PgStore, Registry, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,11 +83,22 @@ fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
     }
 }
 
-fn open_store(config: &Config) -> Result<Arc<DuckStore>, String> {
+/// All that an engine of `store.url` does.
+trait Warehouse: Store + Registry {}
+
+impl<W: Store + Registry> Warehouse for W {}
+
+/// Blocking, and on a thread that knows the runtime.
+fn open_store(config: &Config) -> Result<Arc<dyn Warehouse>, String> {
     let path = match scheme(&config.store.url) {
         ("duckdb", "") => None,
         ("duckdb", path) => Some(config.inside(path)),
-        (other, _) => return Err(format!("store.url: no engine named {other:?} is built in; use duckdb://PATH")),
+        ("postgres" | "postgresql", _) => return open_server(config),
+        (other, _) => {
+            return Err(format!(
+                "store.url: no engine named {other:?} is built in; use duckdb://PATH or postgres://USER@HOST/DATABASE"
+            ));
+        }
     };
     let settings = DuckConfig {
         path,
@@ -96,7 +107,19 @@ fn open_store(config: &Config) -> Result<Arc<DuckStore>, String> {
         readers: config.store.readers,
         ..Default::default()
     };
-    DuckStore::open(settings).map(Arc::new).map_err(|error| format!("store: {error}"))
+    match DuckStore::open(settings) {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(error) => Err(format!("store: {error}")),
+    }
+}
+
+fn open_server(config: &Config) -> Result<Arc<dyn Warehouse>, String> {
+    let readers = u32::try_from(config.store.readers).unwrap_or(u32::MAX);
+    let settings = PgConfig { readers, ..PgConfig::new(&config.store.url) };
+    match tokio::runtime::Handle::current().block_on(PgStore::open(settings)) {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(error) => Err(format!("store: {error}")),
+    }
 }
 
 /// `file://log` → (`file`, `log`).

@@ -2,7 +2,7 @@
 
 use super::DaySets;
 use crate::plan::{Malformed, Tenant};
-use crate::sql::{At, ENGINE, Selected, Source, Sql};
+use crate::sql::{At, Selected, Source, Sql};
 use pistats_core::report::Selection;
 use pistats_core::time::Range;
 use pistats_core::{Day, Micros};
@@ -29,7 +29,7 @@ pub(crate) enum Of {
 
 /// The statement that reads a set from raw rows.
 pub(crate) fn statement(tenant: &Tenant, wanted: &DaysOf, days: Of) -> Statement {
-    let mut sql = Sql::new(tenant.site(), ENGINE);
+    let mut sql = Sql::new(tenant.site(), tenant.dialect());
     let only = |sql: &mut Sql<'_>, day: &str| match days {
         Of::AllDays => String::new(),
         Of::DirtyDays => {

@@ -12,7 +12,7 @@
 
 use super::{Malformed, Tenant};
 use crate::answer::{cell, count, read_events, read_sessions};
-use crate::sql::{At, BYTEWISE, ENGINE, OF_SESSION, Selected, Source, Sql, Value, newcomers, value_of};
+use crate::sql::{At, BYTEWISE, OF_SESSION, Selected, Source, Sql, Value, newcomers, value_of};
 use pistats_core::event::PAGE_VIEW;
 use pistats_core::report::{Breakdown, Compare, Metric, Metrics};
 use pistats_store::{Cell, Rows, Statement};
@@ -59,7 +59,7 @@ pub struct BreakdownRows {
 
 /// Plans a Breakdown, with the same values over the compared range.
 pub fn breakdown(tenant: &Tenant, question: &Breakdown, compare: Option<Compare>) -> BreakdownPlan {
-    let mut sql = Sql::new(tenant.site, ENGINE);
+    let mut sql = Sql::new(tenant.site(), tenant.dialect());
     let range = question.selection.range;
     let compared_range = compare.map(|compare| compare.range(range, tenant.zone()));
     let rows = |range, name| RowsOf { selected: Selected::new(&question.selection, range, tenant.zone()), name };

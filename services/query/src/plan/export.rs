@@ -5,7 +5,7 @@
 //! entry or exit page is the exception it sounds like: a late event may move a page of a session while one exports.)
 
 use super::{Tenant, event};
-use crate::sql::{ENGINE, Selected, Source, Sql};
+use crate::sql::{Selected, Source, Sql};
 use pistats_core::report::{AsOf, Selection};
 use pistats_core::{EventId, Micros};
 use pistats_store::Statement;
@@ -25,7 +25,7 @@ pub struct ExportPage {
 
 /// Plans a page of at most `rows` events.
 pub fn export(tenant: &Tenant, selection: &Selection, after: Option<&After>, rows: u64) -> ExportPage {
-    let mut sql = Sql::new(tenant.site, ENGINE);
+    let mut sql = Sql::new(tenant.site(), tenant.dialect());
     let selected = Selected::new(selection, selection.range, tenant.zone());
     let Source { from, conditions } = selected.events_in_range(&mut sql, "");
     let mut conditions = vec![conditions];

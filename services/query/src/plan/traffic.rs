@@ -14,7 +14,7 @@
 use super::{Malformed, Tenant};
 use crate::answer::{cell, count, read_counts, read_events, read_sessions};
 use crate::people::{DaySets, DaysOf, has_bitmaps};
-use crate::sql::{self, At, ENGINE, Selected, Source, Sql, fits_rollups, newcomers};
+use crate::sql::{self, At, Selected, Source, Sql, fits_rollups, newcomers};
 use pistats_core::Day;
 use pistats_core::event::PAGE_VIEW;
 use pistats_core::report::{Compare, Metrics, Selection, Traffic};
@@ -224,7 +224,7 @@ struct Steps<'a> {
 
 impl Steps<'_> {
     fn sql(&self) -> Sql<'static> {
-        Sql::new(self.tenant.site, ENGINE)
+        Sql::new(self.tenant.site(), self.tenant.dialect())
     }
 
     /// `…, ` that names the step of a row; nothing without steps.

@@ -4,7 +4,7 @@ use super::{Days, Span};
 use crate::answer::cell;
 use crate::people::{BitmapCache, BitmapKey};
 use crate::plan::{Malformed, Tenant};
-use crate::sql::{ENGINE, Sql};
+use crate::sql::Sql;
 use pistats_core::Day;
 use pistats_core::report::Bots;
 use pistats_store::{Cell, Rows, SheetDimension, Statement};
@@ -61,7 +61,7 @@ impl Bitmaps {
     /// How the missing ones are read; nothing if there are none.
     pub(crate) fn statement(&self, tenant: &Tenant, span: &Span, wanted: Wanted) -> Option<Statement> {
         let (_, first) = self.missing.first()?;
-        let mut sql = Sql::new(tenant.site(), ENGINE);
+        let mut sql = Sql::new(tenant.site(), tenant.dialect());
         let dimension = sql.bind(i64::from(wanted.dimension.number()));
         let clean = span.is_clean(&mut sql, "b.day");
         let bots = match wanted.bots {

@@ -1,7 +1,7 @@
 //! Which days of some ranges have a sheet, and which are dirty.
 
 use crate::plan::{Malformed, Tenant};
-use crate::sql::{ENGINE, Sql};
+use crate::sql::Sql;
 use pistats_core::Day;
 use pistats_core::time::Range;
 use pistats_store::{Rows, Statement};
@@ -37,7 +37,8 @@ impl Days {
                 .collect();
             format!("site = $1 AND ({})", within.join(" OR "))
         };
-        let (mut sheets, mut marks) = (Sql::new(tenant.site(), ENGINE), Sql::new(tenant.site(), ENGINE));
+        let (mut sheets, mut marks) =
+            (Sql::new(tenant.site(), tenant.dialect()), Sql::new(tenant.site(), tenant.dialect()));
         let of_sheets = format!("SELECT day, version FROM sheet WHERE {}", lies(&mut sheets));
         let of_marks = format!("SELECT DISTINCT day FROM sheet_dirty WHERE {}", lies(&mut marks));
         [sheets.finish(&of_sheets).as_numbers(), marks.finish(&of_marks).as_numbers()]

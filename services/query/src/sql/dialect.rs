@@ -1,7 +1,10 @@
 //! Where engines differ: lists. The one file of the services that names an engine (a test of the house sees to it).
 
+use pistats_store::Engine;
+use std::fmt::Debug;
+
 /// The differences between engines. Everything else is written once.
-pub(crate) trait Dialect: Sync {
+pub(crate) trait Dialect: Sync + Debug {
     /// The distinct items of a list, the empty text where it has none.
     fn items(&self, list: &str) -> String;
 
@@ -12,10 +15,14 @@ pub(crate) trait Dialect: Sync {
     fn item_of_key(&self, keys: &str, values: &str, key: &str) -> String;
 }
 
-/// The engine that statements are written for. There is one so far; with a second one the store will say which.
-pub(crate) const ENGINE: &dyn Dialect = &DuckDb;
+/// How statements for an engine are written.
+pub(crate) fn of(engine: Engine) -> &'static dyn Dialect {
+    match engine {
+        Engine::DuckDb => &DuckDb,
+        Engine::Postgres => &Postgres,
+    }
+}
 
-/// DuckDB.
 #[derive(Clone, Copy, Debug)]
 struct DuckDb;
 
@@ -31,5 +38,25 @@ impl Dialect for DuckDb {
 
     fn item_of_key(&self, keys: &str, values: &str, key: &str) -> String {
         format!("coalesce({values}[array_position({keys}, {key})], '')")
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Postgres;
+
+impl Dialect for Postgres {
+    fn items(&self, list: &str) -> String {
+        format!(
+            "CASE WHEN cardinality({list}) = 0 THEN ARRAY[''] WHEN cardinality({list}) = 1 THEN {list} \
+             ELSE ARRAY(SELECT DISTINCT unnest({list})) END"
+        )
+    }
+
+    fn any_item(&self, items: &str, condition: &dyn Fn(&str) -> String) -> String {
+        format!("EXISTS (SELECT 1 FROM unnest({items}) AS list (item) WHERE {})", condition("list.item"))
+    }
+
+    fn item_of_key(&self, keys: &str, values: &str, key: &str) -> String {
+        format!("coalesce(({values})[array_position({keys}, {key})], '')")
     }
 }

@@ -128,9 +128,9 @@ fn clock(width: i64, range: Range, zone: &Zone) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::ENGINE;
+    use crate::sql::dialect_of;
     use pistats_core::{Day, SiteId};
-    use pistats_store::Cell;
+    use pistats_store::{Cell, Engine};
 
     fn at(text: &str) -> Micros {
         Micros(text.parse::<jiff::Timestamp>().expect("a timestamp").as_microsecond())
@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn text(series: &Series) -> (String, Vec<Cell>) {
-        let mut sql = Sql::new(SiteId(1), ENGINE);
+        let mut sql = Sql::new(SiteId(1), dialect_of(Engine::DuckDb));
         let expression = series.expression(&mut sql, At::EVENT);
         let statement = sql.finish(&expression);
         (statement.sql, statement.values[1..].to_vec())

@@ -13,6 +13,7 @@ use pistats_proto::query::v1::watched_report::Report;
 use pistats_proto::query::v1::{WatchRequest, WatchResponse};
 use pistats_rpc::auth::SharedDirectory;
 use pistats_rpc::status::exhausted;
+use pistats_store::Engine;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,11 +34,13 @@ pub(crate) struct Settings {
     /// Evaluations at once. Fewer than the warehouse answers at once, so that unary calls find room.
     pub(crate) evaluations: usize,
     pub(crate) pace: Pace,
+    /// Of the warehouse.
+    pub(crate) engine: Engine,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { streams: 10_000, evaluations: 2, pace: Pace::default() }
+        Settings { streams: 10_000, evaluations: 2, pace: Pace::default(), engine: Engine::default() }
     }
 }
 
@@ -47,6 +50,7 @@ pub(crate) struct Hub {
     directory: SharedDirectory,
     streams: Arc<Semaphore>,
     most_streams: usize,
+    engine: Engine,
     inner: Mutex<Inner>,
 }
 
@@ -65,12 +69,13 @@ impl Hub {
         directory: SharedDirectory,
         settings: Settings,
     ) -> Arc<Hub> {
-        let Settings { streams, evaluations, pace } = settings;
+        let Settings { streams, evaluations, pace, engine } = settings;
         Arc::new(Hub {
             means: Arc::new(Means { evaluate, living, room: Semaphore::new(evaluations), pace }),
             directory,
             streams: Arc::new(Semaphore::new(streams)),
             most_streams: streams,
+            engine,
             inner: Mutex::default(),
         })
     }
@@ -92,6 +97,10 @@ impl Hub {
     /// Open streams, and different reports that are watched.
     pub(crate) fn watching(&self) -> (usize, usize) {
         (self.most_streams.saturating_sub(self.streams.available_permits()), self.lock().subjects.len())
+    }
+
+    pub(super) fn engine(&self) -> Engine {
+        self.engine
     }
 
     pub(super) fn directory(&self) -> &SharedDirectory {

@@ -31,7 +31,7 @@ impl Reader {
     /// The reader of a request, and what it asks for.
     pub(super) fn of(hub: &Arc<Hub>, request: Request<WatchRequest>) -> Result<(Reader, WatchRequest), Status> {
         let directory = hub.directory().load_full();
-        let tenant = tenant(hub.directory(), &request)?;
+        let tenant = tenant(hub.directory(), hub.engine(), &request)?;
         let mut credentials = Request::new(());
         if let Some(key) = request.metadata().get("authorization") {
             credentials.metadata_mut().insert("authorization", key.clone());
@@ -49,7 +49,7 @@ impl Reader {
         if Arc::ptr_eq(&directory, &self.directory) {
             return Ok(false);
         }
-        let now = tenant(self.hub.directory(), &self.credentials)?;
+        let now = tenant(self.hub.directory(), self.hub.engine(), &self.credentials)?;
         let is_moved = now.site() != self.tenant.site() || now.zone().name() != self.tenant.zone().name();
         (self.directory, self.tenant) = (directory, now);
         Ok(is_moved)

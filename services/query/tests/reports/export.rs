@@ -8,7 +8,7 @@ use futures::StreamExt;
 use pistats_core::{EventId, Zone};
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{Dimension, ExportRequest, ExportResponse, ExportedEvent, Operator};
-use pistats_store::{Answer, Checkpoint, Commit, DuckStore, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use pistats_store::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
 use pistats_testkit::OracleEvent;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,12 +73,16 @@ async fn an_export_of_nothing_still_says_as_of_when() {
 
 /// Counts reads of events.
 struct Counted {
-    store: Arc<DuckStore>,
+    store: Arc<dyn Store>,
     reads: AtomicUsize,
 }
 
 #[async_trait]
 impl Store for Counted {
+    fn engine(&self) -> Engine {
+        self.store.engine()
+    }
+
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         self.store.checkpoints().await
     }

@@ -7,7 +7,7 @@ use pistats_core::report::{Bots, Breakdown, Compare, Dimension, Metric, Selectio
 use pistats_core::time::Range;
 use pistats_core::{Day, Micros, Zone};
 use pistats_query::lists::{self, BitmapCache, Sheets};
-use pistats_store::{Answer, Checkpoint, Commit, DuckStore, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use pistats_store::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
 use pistats_testkit::histories::{Question, zones};
 use pistats_testkit::{Oracle, OracleEvent};
 use rand::rngs::StdRng;
@@ -155,7 +155,7 @@ async fn a_dirty_day_is_read_raw_and_the_others_are_not() {
 
 /// Counts statements that read breakdowns of sheets, and those that read events.
 struct Spy {
-    store: Arc<DuckStore>,
+    store: Arc<dyn Store>,
     reads: AtomicUsize,
     sheets: AtomicUsize,
     raw: AtomicUsize,
@@ -187,6 +187,10 @@ impl Spy {
 
 #[async_trait]
 impl Store for Spy {
+    fn engine(&self) -> Engine {
+        self.store.engine()
+    }
+
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         self.store.checkpoints().await
     }

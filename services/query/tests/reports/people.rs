@@ -9,7 +9,7 @@ use pistats_core::report::{
 };
 use pistats_core::time::{Interval, Range};
 use pistats_query::{Query, Tally, Tenant};
-use pistats_store::{Answer, Checkpoint, Commit, DuckStore, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use pistats_store::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
 use pistats_testkit::histories::{History, PeopleQuestion, Question, people_questions, zones};
 use pistats_testkit::{Oracle, OracleEvent};
 use rand::rngs::StdRng;
@@ -149,7 +149,7 @@ async fn one_filter_of_a_kept_dimension_reads_bitmaps_and_two_read_rows() {
 
 /// A store where an event comes in and sheets are built anew right before bitmaps are fetched.
 struct Moving {
-    store: Arc<DuckStore>,
+    store: Arc<dyn Store>,
     warehouse: Mutex<Option<Warehouse>>,
     /// One is committed before each fetch, the last one first.
     late: Mutex<Vec<OracleEvent>>,
@@ -157,6 +157,10 @@ struct Moving {
 
 #[async_trait]
 impl Store for Moving {
+    fn engine(&self) -> Engine {
+        self.store.engine()
+    }
+
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         self.store.checkpoints().await
     }

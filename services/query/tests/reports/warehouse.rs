@@ -7,10 +7,9 @@ use pistats_core::{
 };
 use pistats_query::{Config, Living, Nothing, Query, Tenant};
 use pistats_rpc::auth::SharedDirectory;
-use pistats_store::{
-    Commit, DuckConfig, DuckStore, EventRow, Progress, Registry, SessionVersion, Sign, Store, VisitorVersion,
-};
+use pistats_store::{Commit, EventRow, Progress, Registry, SessionVersion, Sign, Store, VisitorVersion};
 use pistats_testkit::OracleEvent;
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tonic::Request;
@@ -24,9 +23,18 @@ pub(crate) const WRITE_KEY: &str = "write";
 
 /// One store, and what was put into it.
 pub(crate) struct Warehouse {
-    pub(crate) store: Arc<DuckStore>,
+    pub(crate) store: Arc<dyn Store>,
+    registry: Arc<dyn Registry>,
+    _kept: Box<dyn Any + Send + Sync>,
     sites: HashMap<SiteId, Folded>,
     next: [u64; 8],
+}
+
+/// An empty warehouse, and what must be kept as long as it is used.
+pub(crate) struct Emptied {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) kept: Box<dyn Any + Send + Sync>,
 }
 
 /// What a site holds.
@@ -49,12 +57,12 @@ impl Warehouse {
             let folded = Folded { site, ids: HashSet::new(), visitors: HashMap::new(), sessions: HashMap::new() };
             (folded.site.id, folded)
         };
-        let store = Arc::new(DuckStore::open(DuckConfig::memory()).unwrap());
-        Warehouse { store, sites: sites.iter().map(site).map(folded).collect(), next: [0; 8] }
+        let Emptied { store, registry, kept } = crate::empty_store();
+        Warehouse { store, registry, _kept: kept, sites: sites.iter().map(site).map(folded).collect(), next: [0; 8] }
     }
 
     pub(crate) fn tenant(&self, site: u32) -> Tenant {
-        Tenant::of(&self.sites[&SiteId(site)].site)
+        Tenant::of(&self.sites[&SiteId(site)].site, self.store.engine())
     }
 
     /// The service over this store, with a read key for each site.
@@ -90,7 +98,7 @@ impl Warehouse {
     pub(crate) async fn change_zone(&mut self, site: u32, zone: &Zone, told: bool) {
         let known = &mut self.sites.get_mut(&SiteId(site)).unwrap().site;
         let moved = Site { zone: zone.clone(), ..known.clone() };
-        self.store.change_zone(&moved).await.unwrap();
+        self.registry.change_zone(&moved).await.unwrap();
         if told {
             *known = moved;
         }

@@ -32,6 +32,7 @@ CREATE TABLE visitor (
 CREATE INDEX visitor_by_key ON visitor (site, key);
 CREATE INDEX visitor_by_number ON visitor (site, visitor);
 CREATE INDEX visitor_by_day ON visitor (site, first_day);
+CREATE INDEX visitor_retracted ON visitor (site, visitor) WHERE sign = -1;
 
 -- Hours (time_us / 3,600,000,000, UTC) whose rollups are behind the raw rows: read raw there.
 CREATE TABLE rollup_dirty (site integer NOT NULL, hour bigint NOT NULL, commit_no bigint NOT NULL);

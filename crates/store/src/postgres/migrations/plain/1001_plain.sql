@@ -7,6 +7,7 @@ CREATE INDEX event_by_visitor ON event (site, visitor, time_us);
 
 CREATE INDEX session_by_visitor ON session (site, visitor, last_us);
 CREATE INDEX session_by_start ON session (site, first_us);
+CREATE INDEX session_retracted ON session (site, visitor) WHERE sign = -1;
 
 -- Rollups of 15 minutes. bucket = time_us / 900,000,000.
 CREATE TABLE traffic_15m (

@@ -1,0 +1,55 @@
+//! Every case of `reports` once more, on PostgreSQL: the same questions, the same oracle, the same numbers.
+//!
+//! Each warehouse is a database of its own on a private server, or on the server with TimescaleDB that
+//! `PISTATS_TEST_TIMESCALE` names, if it does. Where there is neither, a skip is printed and DuckDB stands in.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../reports/ask.rs"]
+mod ask;
+#[path = "../reports/export.rs"]
+mod export;
+#[path = "../reports/filters.rs"]
+mod filters;
+#[path = "../reports/funnel.rs"]
+mod funnel;
+#[path = "../reports/journey.rs"]
+mod journey;
+#[path = "../reports/lists.rs"]
+mod lists;
+#[path = "../reports/oracle.rs"]
+mod oracle;
+#[path = "../reports/pages.rs"]
+mod pages;
+#[path = "../reports/people.rs"]
+mod people;
+#[path = "../reports/realtime.rs"]
+mod realtime;
+#[path = "../reports/refusals.rs"]
+mod refusals;
+#[path = "../reports/retention.rs"]
+mod retention;
+#[path = "../reports/rollups.rs"]
+mod rollups;
+#[path = "../reports/sample.rs"]
+mod sample;
+#[path = "../reports/warehouse.rs"]
+mod warehouse;
+#[path = "../reports/zones.rs"]
+mod zones;
+
+use crate::warehouse::Emptied;
+use pistats_store::{DuckConfig, DuckStore, PgConfig, PgStore};
+use pistats_testkit::postgres;
+use std::sync::Arc;
+
+fn empty_store() -> Emptied {
+    let timescale = std::env::var(postgres::TIMESCALE).is_ok_and(|server| !server.is_empty());
+    let database = if timescale { postgres::timescale() } else { postgres::plain() };
+    let Some(database) = database else {
+        let store = Arc::new(DuckStore::open(DuckConfig::memory()).unwrap());
+        return Emptied { store: store.clone(), registry: store, kept: Box::new(()) };
+    };
+    let config = PgConfig { readers: 4, writers: 3, ..PgConfig::new(&database.url) };
+    let store = Arc::new(futures::executor::block_on(PgStore::open(config)).unwrap());
+    Emptied { store: store.clone(), registry: store, kept: Box::new(database) }
+}
