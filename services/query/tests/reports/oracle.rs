@@ -10,7 +10,7 @@ use pistats_core::time::Bucket;
 use pistats_query::lists::{self, BitmapCache, Failure, Sheets};
 use pistats_query::plan::{self, BreakdownRow};
 use pistats_query::{Query, Tenant};
-use pistats_store::{Error, Refresh, Store};
+use pistats_store::{Error, Refresh};
 use pistats_testkit::Oracle;
 use pistats_testkit::histories::{History, Question, questions, zones};
 use rand::rngs::StdRng;

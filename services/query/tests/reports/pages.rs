@@ -7,7 +7,7 @@ use pistats_core::Zone;
 use pistats_proto::query::v1::{
     Bots, BreakdownRequest, Compare, Dimension, Interval, Metric, Metrics, Operator, TrafficRequest,
 };
-use pistats_store::{Refresh, Store};
+use pistats_store::Refresh;
 
 fn both_days(dimension: Dimension, order_by: Metric) -> BreakdownRequest {
     BreakdownRequest {

@@ -7,7 +7,7 @@ use pistats_core::report::{Selection, Traffic};
 use pistats_core::time;
 use pistats_proto::query::v1::{Bots, Compare, Dimension, Interval, Metrics, Operator, TrafficRequest};
 use pistats_query::plan;
-use pistats_store::{Refresh, Store};
+use pistats_store::Refresh;
 
 fn both_days(bots: Bots, interval: Interval) -> TrafficRequest {
     TrafficRequest {

@@ -4,7 +4,7 @@ use crate::ask::{breakdown, days, rows, steps, times, traffic};
 use crate::warehouse::{Warehouse, asked, at, view};
 use pistats_core::Zone;
 use pistats_proto::query::v1::{BreakdownRequest, Dimension, Interval, Range, TrafficRequest, TrafficResponse};
-use pistats_store::{Refresh, Store};
+use pistats_store::Refresh;
 
 /// A warehouse in a zone with one event of a new visitor at each instant, named after its place in the list.
 async fn at_each(zone: &str, instants: &[&str]) -> Warehouse {
