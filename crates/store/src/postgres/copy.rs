@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn numbers_lists_and_absent_values_have_the_documented_bytes() {
         assert_eq!(written(|row| row.smallint(-2)), [0, 0, 0, 2, 0xff, 0xfe]);
-        assert_eq!(written(Row::null), [0xff; 4]);
+        assert_eq!(written(|row| row.null()), [0xff; 4]);
         let one = [0, 0, 0, 23, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25, 0, 0, 0, 1, 0, 0, 0, 1];
         let item = [0, 0, 0, 3, 0xef, 0xbf, 0xbd];
         // The lengths are those of the list and of its item, U+FFFD for a NUL.
