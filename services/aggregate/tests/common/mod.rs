@@ -149,8 +149,9 @@ const EVENTS: &str = "SELECT v.key, e.id, e.time_us, e.day, e.name, e.host || e.
 const SESSIONS: &str = "SELECT v.key, s.day, first_us, first_id, last_us, last_id, events, page_views, bot_events, \
     entry_page, exit_page, sum(sign) FROM session s \
     LEFT JOIN (SELECT visitor, key FROM visitor GROUP BY visitor, key HAVING sum(sign) > 0) v ON v.visitor = s.visitor \
-    GROUP BY ALL HAVING sum(sign) <> 0";
-const VISITORS: &str = "SELECT key, first_us, first_day, sum(sign) FROM visitor GROUP BY ALL HAVING sum(sign) <> 0";
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 HAVING sum(sign) <> 0";
+const VISITORS: &str = "SELECT key, first_us, first_day, sum(sign) FROM visitor \
+    GROUP BY key, first_us, first_day HAVING sum(sign) <> 0";
 
 pub async fn rows(store: &dyn Store) -> Vec<String> {
     let statements = [EVENTS, SESSIONS, VISITORS].map(|sql| Statement::new(sql, Vec::new()));
