@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/tools/bin:$(CURDIR)/tools/node_modules/.bin:$(PATH)
 RUN ?= --data ./data --demo
 BENCH ?= bench-import $(TARGET)/pistats
 
-.PHONY: help deps build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench bench-watch
+.PHONY: help deps build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench bench-watch ghz
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,3 +76,7 @@ bench: deps ## Run the load tests (BENCH="..." chooses and sets them; see loadte
 
 bench-watch: ## Let 200 streams of reports be watched while events come in, and tell what they cost
 	@$(MAKE) bench BENCH="bench-watch $(TARGET)/pistats"
+
+ghz: deps ## Call every rpc with ghz on a demo server of its own, a few seconds each, where Go is present
+	@if tools/ghz; then $(CARGO) build --release -p pistats && PISTATS=$(TARGET)/pistats loadtest/ghz/demo; \
+	else [ $$? = 3 ]; fi

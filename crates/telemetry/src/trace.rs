@@ -21,7 +21,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 pub const TARGET: &str = "pistats::trace";
 
 /// A span that is exported if its trace is sampled: `span!("append", records = 3)`. Attributes whose values come later are
-/// declared with `tracing::field::Empty`.
+/// declared with `tracing::field::Empty`; numbers are `i64`, for others are exported as text.
 #[macro_export]
 macro_rules! span {
     ($($arguments:tt)*) => {

@@ -72,8 +72,9 @@ fn span_of(commit: &Commit, links: &[TraceParent]) -> Span {
     if links.is_empty() {
         return Span::none();
     }
-    let (events, partitions) = (commit.events.len(), commit.progress.len());
-    let span = span!(parent: None, "commit", events, partitions, sessions = commit.sessions.len());
+    let count = |many: usize| many as i64;
+    let (events, partitions) = (count(commit.events.len()), count(commit.progress.len()));
+    let span = span!(parent: None, "commit", events, partitions, sessions = count(commit.sessions.len()));
     trace::link(&span, links.iter().copied());
     span
 }

@@ -233,7 +233,8 @@ impl Collector {
         _room: SemaphorePermit<'_>,
     ) -> Result<Collected, CollectError> {
         let Packed { records, accepted, rejections, not_kept, fingerprints } = self.pack(origin, events, batch_bytes);
-        let span = span!("append", records = records.len(), events = accepted, bytes = batch_bytes);
+        let span =
+            span!("append", records = records.len() as i64, events = i64::from(accepted), bytes = batch_bytes as i64);
         if let Err(error) = self.append(records).instrument(span).await {
             self.counters.failed_batches.fetch_add(1, Relaxed);
             return Err(error);
