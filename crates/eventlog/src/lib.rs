@@ -4,6 +4,7 @@
 //!   lib       the trait and its promises        error    what can go wrong, and may one retry
 //!   memory    a log for tests and demos         file     the embedded log: segments, one committer, fdatasync
 //!   disk      the file system, as a trait       contract the suite every backend passes   (feature `testing`)
+//!                                               faulty   a log that fails as remote ones do (feature `testing`)
 //! ```
 //!
 //! # The number line of a partition
@@ -43,6 +44,8 @@
 pub mod contract;
 pub mod disk;
 mod error;
+#[cfg(feature = "testing")]
+pub mod faulty;
 pub mod file;
 mod memory;
 

@@ -15,6 +15,18 @@ pub struct Commit {
     pub sessions: Vec<SessionVersion>,
     pub visitors: Vec<VisitorVersion>,
     pub rejected: Vec<RejectedRow>,
+    /// The last record of each writer that is folded now; others keep theirs.
+    pub sequences: Vec<WriterSequence>,
+}
+
+/// How far the records of a writer are folded, in one partition: what tells a resend from a record. Only where collectors
+/// forward to a stream they share; a writer is the spool of one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriterSequence {
+    pub partition: PartitionId,
+    pub writer: u64,
+    /// Of its last record.
+    pub sequence: u64,
 }
 
 /// The records `from..to` of a partition are folded.

@@ -25,7 +25,7 @@ mod store;
 mod zone;
 
 pub use columns::{EventColumns, EventRow, ListColumn, TextColumn};
-pub use commit::{Commit, Progress, SessionVersion, Sign, VisitorVersion};
+pub use commit::{Commit, Progress, SessionVersion, Sign, VisitorVersion, WriterSequence};
 pub use duck::{DuckConfig, DuckStore, Folded, SCHEMA_VERSION};
 pub use error::Error;
 pub use lease::{Fence, HEARTBEAT, Held, LEASE_TTL, Lease, LeaseEpoch, Leases, Leasing, Owner};

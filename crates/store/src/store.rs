@@ -1,6 +1,6 @@
 //! The warehouse's promises.
 
-use crate::{Answer, Commit, Error, Found, KnownVisitor, SessionsOf, Statement, VisitorHistory};
+use crate::{Answer, Commit, Error, Found, KnownVisitor, SessionsOf, Statement, VisitorHistory, WriterSequence};
 use async_trait::async_trait;
 use pistats_core::{EventId, Generation, Micros, Offset, PartitionId, SiteId, VisitorKey, VisitorNo};
 
@@ -120,6 +120,9 @@ pub trait Lookup: Send + Sync {
 
     /// Living sessions of many visitors, in no order.
     fn sessions(&self, asked: &[SessionsOf]) -> Result<Vec<Found>, Error>;
+
+    /// The writers whose records are folded in a partition, and how far, in no order.
+    fn sequences(&self, partition: PartitionId) -> Result<Vec<WriterSequence>, Error>;
 
     /// Everything about these visitors, from their events: for repair. In the order asked.
     fn histories(&self, site: SiteId, visitors: &[VisitorNo]) -> Result<Vec<VisitorHistory>, Error>;

@@ -29,6 +29,8 @@ pub(crate) struct Arrival<'a> {
 pub(crate) struct Arrived<'a> {
     pub offset: Offset,
     pub received: Micros,
+    /// The writer that forwarded it, and its number there; none where the log is a collector's own.
+    pub forwarded: Option<(u64, u64)>,
     /// Site and zone; none where the site is not in the directory.
     pub site: Option<(SiteId, Zone)>,
     pub events: Vec<Arrival<'a>>,
@@ -56,6 +58,7 @@ pub(crate) fn read<'a>(
     let mut arrived = Arrived {
         offset: record.offset,
         received: record.appended_at,
+        forwarded: packed.and_then(|packed| packed.forwarded).map(|of| (of.writer, of.sequence)),
         site: None,
         events: Vec::new(),
         rejected: Vec::new(),

@@ -10,7 +10,7 @@
 //! | part | files |
 //! |---|---|
 //! | the whole: start, failure, shutdown | `aggregator` `epoch` `config` `error` |
-//! | folding | `reader` `inbox` `worker` `arrival` `ids` `visitors` `enriched` `window` |
+//! | folding | `reader` `inbox` `worker` `arrival` `resends` `ids` `visitors` `enriched` `window` |
 //! | committing | `gate` `committer` `notices` |
 //! | repair | `repair` `lost` `replay` |
 //! | beside it | `observer` `live` `recall` `usual` `stats` `figures` `times` `upkeep` `service` |
@@ -44,6 +44,7 @@ mod reader;
 mod recall;
 mod repair;
 mod replay;
+mod resends;
 mod service;
 mod stats;
 #[cfg(test)]

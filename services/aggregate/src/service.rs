@@ -69,6 +69,7 @@ impl AggregateService for Service {
                 ("undecodable", stats.counts.undecodable),
                 ("unknown_site", stats.counts.unknown_site),
                 ("lost_record", stats.counts.lost_records),
+                ("resent_record", stats.counts.resent_records),
             ] {
                 *drops.entry(reason.into()).or_default() += count;
             }

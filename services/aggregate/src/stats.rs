@@ -20,8 +20,10 @@ pub(crate) struct Counts {
     pub undecodable: u64,
     /// Of a site that does not exist (any more).
     pub unknown_site: u64,
-    /// Records that the log had forgotten before they were folded.
+    /// Records that the log had forgotten before they were folded, or that a writer sent and the log does not have.
     pub lost_records: u64,
+    /// Records that came to the log more than once: each is folded once.
+    pub resent_records: u64,
 }
 
 impl Counts {
@@ -31,6 +33,7 @@ impl Counts {
         self.undecodable += other.undecodable;
         self.unknown_site += other.unknown_site;
         self.lost_records += other.lost_records;
+        self.resent_records += other.resent_records;
     }
 }
 

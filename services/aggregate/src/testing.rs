@@ -1,7 +1,7 @@
 //! Small stands-in for unit tests.
 
 use pistats_core::{EventId, PartitionId, SiteId, VisitorKey, VisitorNo};
-use pistats_store::{Error, Found, KnownVisitor, Lookup, SessionsOf, VisitorHistory};
+use pistats_store::{Error, Found, KnownVisitor, Lookup, SessionsOf, VisitorHistory, WriterSequence};
 
 /// A warehouse without rows.
 pub(crate) struct NoRows;
@@ -12,6 +12,10 @@ impl Lookup for NoRows {
     }
 
     fn visitors(&self, _: SiteId, _: PartitionId, _: &[VisitorKey]) -> Result<Vec<KnownVisitor>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn sequences(&self, _: PartitionId) -> Result<Vec<WriterSequence>, Error> {
         Ok(Vec::new())
     }
 

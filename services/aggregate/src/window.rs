@@ -8,7 +8,9 @@ use crate::stats::Counts;
 use crate::visitors::Run;
 use hashbrown::HashMap;
 use pistats_core::{Micros, Offset, PartitionId, SiteId, VisitorKey, VisitorNo, Zone};
-use pistats_store::{Commit, EventColumns, Progress, RejectedRow, SessionVersion, Sign, VisitorVersion};
+use pistats_store::{
+    Commit, EventColumns, Progress, RejectedRow, SessionVersion, Sign, VisitorVersion, WriterSequence,
+};
 use pistats_telemetry::TraceParent;
 
 /// Links of a window: eight of them stay within the 128 that a span may have.
@@ -28,6 +30,8 @@ pub(crate) struct Window {
     pub sessions: Vec<SessionVersion>,
     pub visitors: Vec<VisitorVersion>,
     pub rejected: Vec<RejectedRow>,
+    /// Of each writer in it, the last record.
+    pub sequences: HashMap<u64, u64>,
     /// Keeps the hours of uncommitted ids in memory.
     pub pins: Pins,
     pub counts: Counts,
@@ -117,7 +121,7 @@ impl Window {
 
     /// Moves everything into a commit.
     pub(crate) fn add_to(self, partition: PartitionId, commit: &mut Commit) {
-        let Window { progress, events, sessions, visitors, rejected, changes, zones, .. } = self;
+        let Window { progress, events, sessions, visitors, rejected, sequences, changes, zones, .. } = self;
         commit.progress.extend(progress.map(|(from, to)| Progress { partition, from, to }));
         if commit.events.is_empty() {
             commit.events = events;
@@ -127,6 +131,8 @@ impl Window {
         commit.sessions.extend(sessions);
         commit.visitors.extend(visitors);
         commit.rejected.extend(rejected);
+        let sequence = |(writer, sequence)| WriterSequence { partition, writer, sequence };
+        commit.sequences.extend(sequences.into_iter().map(sequence));
         for change in changes {
             let Some(zone) = zones.get(&change.site) else { continue };
             change.add_to(zone, commit);

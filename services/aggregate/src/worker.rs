@@ -15,6 +15,7 @@ use crate::gate::Stopped;
 use crate::ids::Pins;
 use crate::inbox::Work;
 use crate::live::{Counts, FoldedRecord, Touch};
+use crate::resends::Resends;
 use crate::visitors::{AlreadyHashed, Visitor, Visitors};
 use hashbrown::{HashMap, HashSet};
 use pistats_core::enrich::Enriched;
@@ -54,6 +55,7 @@ pub(crate) struct Worker {
     next_ordinals: HashMap<SiteId, u64>,
     /// Sites that had no visitor in the partition when this worker began.
     new_sites: HashSet<SiteId>,
+    resends: Resends,
 }
 
 impl Worker {
@@ -63,7 +65,8 @@ impl Worker {
         let (visitors, rows) = (Visitors::new(capacity), Rows::default());
         let start = epoch.checkpoints.iter().find(|checkpoint| checkpoint.partition == partition);
         let position = start.map_or(Offset(0), |checkpoint| checkpoint.next);
-        Worker { epoch, partition, visitors, rows, position, next_ordinals: HashMap::new(), new_sites: HashSet::new() }
+        let (next_ordinals, new_sites, resends) = (HashMap::new(), HashSet::new(), Resends::default());
+        Worker { epoch, partition, visitors, rows, position, next_ordinals, new_sites, resends }
     }
 
     /// Works until the inbox is closed or something fails.
@@ -87,6 +90,9 @@ impl Worker {
         let directory = self.epoch.setup.directory.load_full();
         let read = |(record, packed)| arrival::read(record, packed, &directory, &self.epoch.setup.secret);
         let mut batch: Vec<Arrived<'_>> = records.iter().zip(packed.iter().map(Option::as_ref)).map(read).collect();
+        for arrived in &mut batch {
+            self.resends.judge(arrived, self.partition, self.epoch.setup.store.lookup())?;
+        }
 
         let mut pins = Pins::default();
         self.claim(&mut batch, &mut pins)?;
@@ -184,14 +190,16 @@ impl Worker {
 
     /// Folds a record whose visitors are known.
     fn fold_record(&mut self, arrived: Arrived<'_>, pins: &Pins, committed: u64) -> Result<(), Halt> {
-        let Arrived { offset, received, site, events, rejected, mut counts, traces, input_events, input_bytes } =
+        let Arrived { offset, received, forwarded, site, events, rejected, counts, traces, input_events, input_bytes } =
             arrived;
+        let mut counts = counts;
         counts.events += events.len() as u64;
         let epoch = self.epoch.clone();
         let mut window = epoch.gate.enter(self.partition, input_events, input_bytes)?;
         window.advance(self.position, offset.next());
         self.position = offset.next();
         window.rejected.extend(rejected);
+        window.sequences.extend(forwarded);
         window.counts.add(counts);
         window.received = window.received.max(Some(received));
         window.link(traces);

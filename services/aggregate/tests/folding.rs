@@ -169,6 +169,11 @@ impl Lookup for Flaky {
         self.inner.lookup().visitors(site, partition, keys)
     }
 
+    fn sequences(&self, partition: PartitionId) -> Result<Vec<pistats_store::WriterSequence>, Error> {
+        self.fails(40)?;
+        self.inner.lookup().sequences(partition)
+    }
+
     fn next_ordinal(&self, site: SiteId, partition: PartitionId) -> Result<u64, Error> {
         self.inner.lookup().next_ordinal(site, partition)
     }

@@ -8,6 +8,7 @@
 //!
 //!   rejected  refused events, kept within bounds     recent    ids seen lately (advisory)
 //!   counters  what came, what was refused and why    log       the log, read over gRPC
+//!   forward   ships the log to a stream that collectors share
 //! ```
 //!
 //! # Promises
@@ -22,6 +23,7 @@
 mod check;
 mod collector;
 mod counters;
+pub mod forward;
 mod identity;
 mod log;
 mod pack;

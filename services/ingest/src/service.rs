@@ -130,7 +130,7 @@ pub(crate) fn refused(error: CollectError) -> Status {
             status::invalid_argument("events", message)
         }
         CollectError::Overloaded => status::exhausted(message, BUSY_RETRY),
-        CollectError::Log(Log::Full { .. }) => status::exhausted(message, FULL_RETRY),
+        CollectError::Log(Log::Full { .. }) => status::exhausted(format!("{message} (log.max_mib)"), FULL_RETRY),
         CollectError::Log(Log::TooLarge { .. }) => status::invalid_argument("events", message),
         CollectError::Log(Log::NoSuchPartition(_)) => Status::internal(message),
         CollectError::Log(_) => status::unavailable(message, FULL_RETRY),
@@ -148,6 +148,16 @@ mod tests {
             let events: Vec<Bytes> = lengths.into_iter().map(|length| vec![0; length].into()).collect();
             assert_eq!(wire_bytes(&events), CollectRequest { events }.encoded_len());
         }
+    }
+
+    #[test]
+    fn a_full_log_is_refused_with_the_key_that_bounds_it_and_when_to_come_back() {
+        use tonic_types::StatusExt;
+        let full = pistats_eventlog::Error::Full { used_bytes: 1, bound_bytes: 2, free_bytes: 3 };
+        let status = refused(CollectError::Log(full));
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        assert!(status.message().contains("log.max_mib"), "{}", status.message());
+        assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(FULL_RETRY));
     }
 
     #[test]

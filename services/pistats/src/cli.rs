@@ -439,6 +439,13 @@ pub enum LogCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Prints how a collector stands: what waits to be forwarded, the room it has left, how old its sites and keys are
+    State {
+        #[command(flatten)]
+        server: Server,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Clone, Args)]

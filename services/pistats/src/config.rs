@@ -35,6 +35,8 @@ pub struct ServerConfig {
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
     pub url: String,
+    pub spool: String,
+    pub settle_seconds: u64,
     pub segment_mib: u64,
     pub max_mib: u64,
     pub retain_hours: u64,

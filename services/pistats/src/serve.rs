@@ -9,10 +9,12 @@
 //! fine too: what was acknowledged is in the log.
 
 mod folding;
+pub mod kept;
 mod living;
 mod metrics;
 mod open;
 mod secrets;
+mod spool;
 
 pub use open::Backends;
 
@@ -100,7 +102,7 @@ impl Running {
             .map_err(|error| format!("cannot listen on {} (server.listen): {error}", config.server.listen))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
 
-        let collector = Collector::new(backends.log.clone(), config.limits.clone());
+        let collector = Collector::new(backends.inlet.clone(), config.limits.clone());
         let collector = Arc::new(collector.map_err(|error| format!("the system has no randomness: {error}"))?);
         let aggregator = Arc::new(Aggregator::start(Parts {
             meters: meters.clone(),
@@ -120,6 +122,7 @@ impl Running {
         };
         let counters = collector.counters();
         metrics::of_ingest(&meters, &counters);
+        backends.forwarding.iter().for_each(|forwarding| metrics::of_forwarding(&meters, forwarding));
         backends.log_folder(&config).into_iter().for_each(|folder| metrics::of_log_files(&meters, folder));
         let looking = metrics::of_aggregate(&meters, aggregator.watched(), &backends.log);
         let aggregate = pistats_aggregate::Service::new(aggregator.clone(), Some(Arc::new(move || counters.refused())));
@@ -141,7 +144,9 @@ impl Running {
             .map_err(|error| error.to_string())?
             .measured(&meters)
             .add(Ingest::new(collector, directory.clone()).server())
-            .add(Log::new(backends.log.clone(), directory).server())
+            .add(
+                Log::new(backends.log.clone(), directory).with_state(spool::state(&backends.forwarding, None)).server(),
+            )
             .add(aggregate.into_server())
             .add(configured!(QueryServiceServer::new(query), REQUEST_BYTES))
             .add(configured!(AdminServiceServer::new(admin), REQUEST_BYTES));

@@ -1,7 +1,7 @@
 //! S-1, S-2: commits take effect whole, once, and bring back what they were given.
 
 use super::sample::{self, SITE, START, everything, number};
-use crate::{Cell, Commit, Error, EventColumns, EventRow, Progress, Store};
+use crate::{Cell, Commit, Error, EventColumns, EventRow, Progress, Store, WriterSequence};
 use pistats_core::{EventId, Micros, Offset, PartitionId, VisitorNo};
 
 /// S-2
@@ -70,6 +70,37 @@ pub(super) async fn high_water_tells_of_events_past_a_checkpoint(store: &impl St
     let checkpoints = store.checkpoints().await?;
     assert_eq!((checkpoints[1].next, checkpoints[1].high_water), (Offset(0), Offset(42)));
     assert_eq!((checkpoints[6].next, checkpoints[6].high_water), (Offset(9), Offset(9)));
+    Ok(())
+}
+
+/// S-1, S-2, S-4: by partition and writer, the whole range of numbers; a refused commit leaves them alone.
+pub(super) async fn sequences_of_writers_are_stored_with_the_commit_or_not_at_all(
+    store: &impl Store,
+) -> Result<(), Error> {
+    let (one, other) = (PartitionId(1), PartitionId(2));
+    let of = |partition, writer, sequence| WriterSequence { partition, writer, sequence };
+    let highest = i64::MAX.cast_unsigned();
+    let folded = |from: u64, sequences: Vec<WriterSequence>| {
+        let progress = vec![Progress { partition: one, from: Offset(from), to: Offset(from + 1) }];
+        Commit { progress, sequences, ..Commit::default() }
+    };
+    let stored = |partition| {
+        let mut found = store.lookup().sequences(partition)?;
+        found.sort_unstable_by_key(|of| of.writer);
+        Ok::<_, Error>(found)
+    };
+    assert_eq!(stored(one)?, []);
+    let first = vec![of(one, 0, 0), of(one, u64::MAX, highest), of(other, 0, 7)];
+    store.commit(folded(0, first.clone())).await?;
+    assert_eq!((stored(one)?, stored(other)?), (first[..2].to_vec(), first[2..].to_vec()));
+
+    let replayed = store.commit(folded(0, vec![of(one, 0, 5)])).await;
+    assert!(matches!(replayed, Err(Error::OutOfStep { .. })), "{replayed:?}");
+    assert_eq!(stored(one)?, first[..2]);
+
+    store.commit(folded(1, vec![of(one, 0, 5), of(one, 1, 2)])).await?;
+    assert_eq!(stored(one)?, [of(one, 0, 5), of(one, 1, 2), first[1]]);
+    assert_eq!(stored(other)?, [first[2]]);
     Ok(())
 }
 

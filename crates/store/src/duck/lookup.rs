@@ -7,7 +7,7 @@ use super::append::{self, narrow};
 use super::cells::Wide;
 use super::failure::engine;
 use super::worker::transaction;
-use crate::{Error, Found, HistoryEvent, KnownVisitor, Lookup, SessionsOf, VisitorHistory};
+use crate::{Error, Found, HistoryEvent, KnownVisitor, Lookup, SessionsOf, VisitorHistory, WriterSequence};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use duckdb::{Connection, Row, Statement, params};
 use pistats_core::ids::PARTITIONS;
@@ -72,6 +72,19 @@ impl Lookup for Lookups {
                 )
                 .map_err(engine)?;
             collect(&mut statement, params![site.0, PARTITIONS, partition.0], |row| known(row, 0))
+        })
+    }
+
+    fn sequences(&self, partition: PartitionId) -> Result<Vec<WriterSequence>, Error> {
+        self.with(|conn| {
+            let mut statement = conn
+                .prepare_cached("SELECT writer, sequence FROM writer_sequence WHERE log_partition = $1")
+                .map_err(engine)?;
+            collect(&mut statement, params![partition.0], |row| {
+                let writer: i64 = row.get(0).map_err(engine)?;
+                let sequence = row.get(1).map_err(engine)?;
+                Ok(WriterSequence { partition, writer: writer.cast_unsigned(), sequence })
+            })
         })
     }
 

@@ -17,7 +17,11 @@ static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// The schema version that can be brought up to date in place.
 const WITHOUT_SHEETS: i32 = 1;
 
-const FACT: &str = "CREATE TABLE IF NOT EXISTS fact (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)";
+/// Relations that came after version 2.
+const ADDED: &str = "CREATE TABLE IF NOT EXISTS fact (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+                     CREATE TABLE IF NOT EXISTS writer_sequence (
+                       log_partition SMALLINT NOT NULL, writer BIGINT NOT NULL, sequence BIGINT NOT NULL,
+                       PRIMARY KEY (log_partition, writer))";
 
 /// Keeps the file to one store of this process.
 pub(super) struct Claim(Option<PathBuf>);
@@ -102,7 +106,7 @@ fn prepare_schema(conn: &Connection) -> Result<(), Error> {
             )));
         }
         // A relation of its own needs no new version: a file that lacks it gets it, a program that does not know it lets it be.
-        return conn.execute_batch(FACT).map_err(engine);
+        return conn.execute_batch(ADDED).map_err(engine);
     }
     transaction(conn, |conn| {
         conn.execute_batch(include_str!("schema.sql")).map_err(engine)?;

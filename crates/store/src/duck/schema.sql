@@ -67,6 +67,10 @@ CREATE TABLE IF NOT EXISTS generation (generation BIGINT NOT NULL, commits BIGIN
 -- folded_to: the highest next_offset there ever was. It stays when somebody sets next_offset back for a repair.
 CREATE TABLE IF NOT EXISTS checkpoint (log_partition SMALLINT NOT NULL, next_offset BIGINT NOT NULL, folded_to BIGINT NOT NULL);
 
+-- The last folded record of each writer: what tells a resend from a record. writer: 64 bits, read as signed.
+CREATE TABLE IF NOT EXISTS writer_sequence (
+  log_partition SMALLINT NOT NULL, writer BIGINT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (log_partition, writer));
+
 CREATE TABLE IF NOT EXISTS site (id INTEGER NOT NULL, name VARCHAR NOT NULL, time_zone VARCHAR NOT NULL, created_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS api_key (
   id VARCHAR NOT NULL, hash BLOB NOT NULL, scope VARCHAR NOT NULL, site INTEGER, name VARCHAR NOT NULL,

@@ -3,8 +3,8 @@
 use super::failure::engine;
 use super::worker::transaction;
 use super::{append, registry};
-use crate::{Checkpoint, Commit, Error, Progress, hour_of};
-use duckdb::{Connection, params_from_iter};
+use crate::{Checkpoint, Commit, Error, Progress, WriterSequence, hour_of};
+use duckdb::{Connection, params, params_from_iter};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::report::AsOf;
 use pistats_core::{Generation, Micros, Offset, PartitionId};
@@ -42,6 +42,7 @@ pub(super) fn commit(
             append::visitors(&commit.visitors)?.append_to(conn, None, "visitor", commit.visitors.len())?;
         }
         registry::keep_rejected(conn, &commit.rejected)?;
+        keep_sequences(conn, &commit.sequences)?;
         if !commit.progress.is_empty() {
             move_checkpoints(conn, &next)?;
         }
@@ -132,6 +133,20 @@ static MOVE: LazyLock<String> = LazyLock::new(|| {
 fn move_checkpoints(conn: &Connection, next: &[u64; PARTITIONS as usize]) -> Result<(), Error> {
     let next: Vec<i64> = append::narrow(next, "offset")?;
     conn.prepare_cached(&MOVE).and_then(|mut statement| statement.execute(params_from_iter(next))).map_err(engine)?;
+    Ok(())
+}
+
+/// One statement a writer: there are as many as collectors that forward.
+fn keep_sequences(conn: &Connection, sequences: &[WriterSequence]) -> Result<(), Error> {
+    for WriterSequence { partition, writer, sequence } in sequences {
+        let sequence: i64 = append::narrow(&[*sequence], "sequence")?.into_iter().next().unwrap_or_default();
+        conn.prepare_cached(
+            "INSERT INTO writer_sequence VALUES ($1, $2, $3) \
+             ON CONFLICT (log_partition, writer) DO UPDATE SET sequence = excluded.sequence",
+        )
+        .and_then(|mut statement| statement.execute(params![partition.0, writer.cast_signed(), sequence]))
+        .map_err(engine)?;
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@
 use super::copy::narrow;
 use super::failure::engine;
 use super::rows;
-use crate::{Checkpoint, Commit, Error, Fence, LeaseEpoch, REJECTED_KEPT, RejectedRow, hour_of};
+use crate::{Checkpoint, Commit, Error, Fence, LeaseEpoch, REJECTED_KEPT, RejectedRow, WriterSequence, hour_of};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{Generation, Micros, Offset, PartitionId, Reason, SiteId};
 use sqlx::{Connection, PgConnection};
@@ -32,6 +32,7 @@ pub(super) async fn commit(conn: &mut PgConnection, commit: &Commit) -> Result<(
     rows::sessions(&mut tx, &commit.sessions).await?;
     rows::visitors(&mut tx, &commit.visitors).await?;
     keep_rejected(&mut tx, &commit.rejected).await?;
+    keep_sequences(&mut tx, &commit.sequences).await?;
     let stored = finish(&mut tx, commit, moves).await?;
     if let Some(given) = commit.fence.generation {
         check_generation(stored, given)?;
@@ -102,6 +103,31 @@ async fn moves(conn: &mut PgConnection, commit: &Commit) -> Result<Moves, Error>
         *folded = (*folded).max(offset.saturating_add(1));
     }
     Ok(moves)
+}
+
+/// Notes how far writers are folded: a row each, and there are as many as collectors that forward.
+async fn keep_sequences(conn: &mut PgConnection, sequences: &[WriterSequence]) -> Result<(), Error> {
+    if sequences.is_empty() {
+        return Ok(());
+    }
+    let mut sequences = sequences.to_vec();
+    // Always in one order, so that no two commits wait for each other.
+    sequences.sort_unstable_by_key(|of| (of.partition, of.writer));
+    let partitions: Vec<i16> =
+        sequences.iter().map(|of| narrow(of.partition.0, "partition")).collect::<Result<_, _>>()?;
+    let writers: Vec<i64> = sequences.iter().map(|of| of.writer.cast_signed()).collect();
+    let numbers: Vec<i64> = sequences.iter().map(|of| narrow(of.sequence, "sequence")).collect::<Result<_, _>>()?;
+    sqlx::query(
+        "INSERT INTO writer_sequence SELECT * FROM unnest($1, $2, $3) \
+         ON CONFLICT (log_partition, writer) DO UPDATE SET sequence = excluded.sequence",
+    )
+    .bind(partitions)
+    .bind(writers)
+    .bind(numbers)
+    .execute(conn)
+    .await
+    .map_err(engine)?;
+    Ok(())
 }
 
 /// Keeps refusals: counts for ever, rows the newest [`REJECTED_KEPT`] of a site.

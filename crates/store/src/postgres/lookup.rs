@@ -5,7 +5,7 @@
 use super::PgStore;
 use super::copy::narrow;
 use super::failure::engine;
-use crate::{Error, Found, HistoryEvent, KnownVisitor, Lookup, SessionsOf, VisitorHistory};
+use crate::{Error, Found, HistoryEvent, KnownVisitor, Lookup, SessionsOf, VisitorHistory, WriterSequence};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{EventId, Micros, PartitionId, Session, SiteId, VisitorKey, VisitorNo};
 use sqlx::postgres::PgRow;
@@ -55,6 +55,26 @@ impl Lookup for PgStore {
                 .await
                 .map_err(engine)?;
                 rows.iter().map(|row| known(row, 0)).collect()
+            })
+        })
+    }
+
+    fn sequences(&self, partition: PartitionId) -> Result<Vec<WriterSequence>, Error> {
+        let of: i16 = narrow(partition.0, "partition")?;
+        self.wait(move |conn| {
+            Box::pin(async move {
+                let rows: Vec<(i64, i64)> =
+                    sqlx::query_as("SELECT writer, sequence FROM writer_sequence WHERE log_partition = $1")
+                        .bind(of)
+                        .fetch_all(conn)
+                        .await
+                        .map_err(engine)?;
+                let read = |(writer, sequence): (i64, i64)| WriterSequence {
+                    partition,
+                    writer: writer.cast_unsigned(),
+                    sequence: sequence.unsigned_abs(),
+                };
+                Ok(rows.into_iter().map(read).collect())
             })
         })
     }

@@ -1,11 +1,11 @@
-//! `log read`, `log bounds`.
+//! `log read`, `log bounds`, `log state`.
 
 use super::{Failure, failed, position};
 use crate::cli::LogCommand;
 use crate::table;
 use crate::table::say;
 use pistats_proto::log::v1::log_service_client::LogServiceClient;
-use pistats_proto::log::v1::{BoundsRequest, ReadRequest, ReadResponse};
+use pistats_proto::log::v1::{BoundsRequest, ReadRequest, ReadResponse, StateRequest, StateResponse};
 use pistats_proto::record::v1::PackedRecord;
 use prost::Message as _;
 
@@ -17,6 +17,15 @@ pub async fn run(command: LogCommand) -> Result<(), Failure> {
             let rows =
                 bounds.iter().map(|b| vec![b.partition.to_string(), table::number(b.first), table::number(b.next)]);
             say!("{}", table::render(&["partition", "first", "next"], rows.collect(), 1));
+        }
+        LogCommand::State { server, json } => {
+            let mut client = LogServiceClient::new(server.instance()?);
+            let state = client.state(StateRequest {}).await.map_err(failed)?.into_inner();
+            if json {
+                say!("{}", state_json(&state));
+            } else {
+                say!("{}", state_text(&state));
+            }
         }
         LogCommand::Read { server, position, partition, limit, follow, events } => {
             let channel = server.instance()?;
@@ -39,6 +48,64 @@ pub async fn run(command: LogCommand) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Seconds of microseconds, for people.
+fn seconds(us: u64) -> String {
+    format!("{:.1} s", us as f64 / 1e6)
+}
+
+fn state_text(state: &StateResponse) -> String {
+    let mut text = match &state.forwarding {
+        None => "nothing is forwarded: the log is read in place".to_owned(),
+        Some(forwarding) => {
+            let row = |one: &pistats_proto::log::v1::PartitionBacklog| {
+                vec![
+                    one.partition.to_string(),
+                    table::number(one.forwarded),
+                    table::number(one.next),
+                    table::number(one.next.saturating_sub(one.forwarded)),
+                    table::number(one.events),
+                    table::number(one.bytes),
+                    seconds(one.oldest_age_us),
+                ]
+            };
+            let head = ["partition", "forwarded", "next", "records wait", "events", "bytes", "oldest"];
+            let table = table::render(&head, forwarding.partitions.iter().map(row).collect(), 1);
+            let mib = |bytes: u64| bytes >> 20;
+            format!(
+                "{table}\nspool {} of at most {} MiB; {} records forwarded, {} sent again, {} rewinds{}",
+                mib(forwarding.spool_bytes),
+                mib(forwarding.spool_bound_bytes),
+                table::number(forwarding.forwarded_records),
+                table::number(forwarding.repeated_records),
+                forwarding.rewinds,
+                if forwarding.problem.is_empty() { String::new() } else { format!("\nwaits: {}", forwarding.problem) }
+            )
+        }
+    };
+    if let Some(age) = state.directory_age_us {
+        text += &format!("\nsites and keys as of {} ago", seconds(age));
+    }
+    text
+}
+
+fn state_json(state: &StateResponse) -> serde_json::Value {
+    let partition = |one: &pistats_proto::log::v1::PartitionBacklog| {
+        serde_json::json!({
+            "partition": one.partition, "forwarded": one.forwarded, "next": one.next, "events": one.events,
+            "bytes": one.bytes, "oldest_age_us": one.oldest_age_us,
+        })
+    };
+    let forwarding = state.forwarding.as_ref().map(|forwarding| {
+        serde_json::json!({
+            "partitions": forwarding.partitions.iter().map(partition).collect::<Vec<_>>(), "problem": forwarding.problem,
+            "spool_bytes": forwarding.spool_bytes, "spool_bound_bytes": forwarding.spool_bound_bytes,
+            "forwarded_records": forwarding.forwarded_records, "repeated_records": forwarding.repeated_records,
+            "rewinds": forwarding.rewinds,
+        })
+    });
+    serde_json::json!({ "forwarding": forwarding, "directory_age_us": state.directory_age_us })
 }
 
 fn print(record: &ReadResponse, events: bool) -> Result<(), Failure> {

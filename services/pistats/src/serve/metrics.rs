@@ -7,6 +7,7 @@ use pistats_core::PartitionId;
 use pistats_core::ids::PARTITIONS;
 use pistats_eventlog::EventLog;
 use pistats_ingest::IngestCounters;
+use pistats_ingest::forward::{Backlog, Forwarding};
 use pistats_query::Watching;
 use pistats_telemetry::Meters;
 use pistats_telemetry::metrics::catalogue;
@@ -36,6 +37,18 @@ pub(super) fn of_ingest(meters: &Meters, counters: &Arc<IngestCounters>) {
     for (metric, number) in numbers {
         let own = counters.clone();
         meters.observe(metric, move |readings| readings.set(number(&own.read()) as f64, &[]));
+    }
+}
+
+/// Of what a collector still has to forward.
+pub(super) fn of_forwarding(meters: &Meters, forwarding: &Forwarding) {
+    let numbers: [(_, fn(&Backlog) -> u64); 2] =
+        [(&catalogue::SPOOL_RECORDS, Backlog::records), (&catalogue::SPOOL_SIZE, Backlog::bytes)];
+    for (metric, number) in numbers {
+        let watch = forwarding.watch();
+        meters.observe(metric, move |readings| {
+            watch.now().into_iter().for_each(|backlog| readings.set(number(&backlog) as f64, &[]));
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use pistats_eventlog::EventLog;
 use pistats_eventlog::file::FileLog;
+use pistats_ingest::forward::Forwarding;
 use pistats_store::{DuckConfig, DuckStore, PgConfig, PgStore, Registry, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,12 @@ use std::time::{Duration, Instant};
 
 /// What a process keeps its data in.
 pub struct Backends {
+    /// What is read: folded, replayed, looked at.
     pub log: Arc<dyn EventLog>,
+    /// What a collector appends to: the log itself, or its spool where the log is a stream that collectors share.
+    pub inlet: Arc<dyn EventLog>,
+    /// Ships the spool to that stream.
+    pub forwarding: Option<Forwarding>,
     pub store: Arc<dyn Store>,
     pub registry: Arc<dyn Registry>,
 }
@@ -27,13 +33,21 @@ impl Backends {
             Ok::<_, String>((log, store))
         });
         let (log, store) = opened.await.map_err(|error| error.to_string())??;
-        Ok(Backends { log, store: store.clone(), registry: store })
+        let (inlet, forwarding) = match is_shared(&config.log.url) {
+            true => {
+                let (spool, forwarding) = super::spool::open(config, log.clone()).await?;
+                (spool as Arc<dyn EventLog>, Some(forwarding))
+            }
+            false => (log.clone(), None),
+        };
+        Ok(Backends { log, inlet, forwarding, store: store.clone(), registry: store })
     }
 
     /// The folder of a log whose files lie on this machine.
     pub fn log_folder(&self, config: &Config) -> Option<PathBuf> {
         match scheme(&config.log.url) {
             ("file", path) => Some(config.inside(path)),
+            _ if self.forwarding.is_some() => Some(config.inside(&config.log.spool)),
             _ => None,
         }
     }
@@ -42,9 +56,17 @@ impl Backends {
     ///
     /// Connections that are going down hold services, and those the engines, for a moment longer than the port: an engine
     /// that was dropped too early would close somewhere else, later, and its files could not be opened again at once.
-    pub async fn close(self, deadline: Duration) {
-        // The store is held twice here, as store and as registry.
-        let is_used = || Arc::strong_count(&self.store) > 2 || Arc::strong_count(&self.log) > 1;
+    pub async fn close(mut self, deadline: Duration) {
+        if let Some(forwarding) = self.forwarding.take() {
+            forwarding.stop().await;
+        }
+        // The store is held twice here, as store and as registry; the log too, where it is the inlet.
+        let own = 1 + usize::from(Arc::ptr_eq(&self.log, &self.inlet));
+        let is_used = || {
+            Arc::strong_count(&self.store) > 2
+                || Arc::strong_count(&self.log) > own
+                || Arc::strong_count(&self.inlet) > own
+        };
         let since = Instant::now();
         while is_used() && since.elapsed() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -54,6 +76,11 @@ impl Backends {
         }
         _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
+}
+
+/// Whether several collectors write to the log at this URL, each from a spool of its own.
+fn is_shared(url: &str) -> bool {
+    scheme(url).0 == "fluvio"
 }
 
 fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {

@@ -78,6 +78,11 @@ CREATE TABLE checkpoint (
   log_partition smallint PRIMARY KEY, next_offset bigint NOT NULL, folded_to bigint NOT NULL) WITH (fillfactor = 50);
 INSERT INTO checkpoint SELECT number, 0, 0 FROM generate_series(0, 7) AS number;
 
+-- The last folded record of each writer: what tells a resend from a record. writer: 64 bits, read as signed.
+CREATE TABLE writer_sequence (
+  log_partition smallint NOT NULL, writer bigint NOT NULL, sequence bigint NOT NULL, PRIMARY KEY (log_partition, writer))
+  WITH (fillfactor = 50);
+
 -- Who folds a partition, until when by the server's clock. epoch counts its owners: a commit under an older one is refused.
 CREATE TABLE lease (
   log_partition smallint PRIMARY KEY, epoch bigint NOT NULL, owner uuid, owner_name text, held_until timestamptz)

@@ -1,0 +1,110 @@
+//! Records that came to the log more than once, told by (writer, sequence).
+//!
+//! ```text
+//!   a writer's records along the partition     0 1 2 2 3 1 4 7        at or below the last: a resend
+//!                                                    ▲   ▲   ▲        above the next: two are missing
+//! ```
+//!
+//! A collector that forwards to a shared stream has one record under way in each partition and repeats it until it is
+//! acknowledged; so first copies ascend, and the rule is exact, however late a copy comes. The last sequence of each writer
+//! is stored with the checkpoint, in the commit that folds the record: no crash comes between them.
+//!
+//! Events do not need this, their ids tell (P-2); refusals have no such index, and counts of duplicates would tell of
+//! what no client did. A repair reads again on purpose and is not judged here.
+
+use crate::arrival::Arrived;
+use hashbrown::HashMap;
+use pistats_core::PartitionId;
+use pistats_store::{Error, Lookup};
+
+/// What one partition knows of its writers.
+#[derive(Default)]
+pub(crate) struct Resends {
+    /// The last sequence of each, read from the warehouse when the first forwarded record comes.
+    last: Option<HashMap<u64, u64>>,
+}
+
+impl Resends {
+    /// Empties a record that is a resend, and counts what is missing before one that is not.
+    pub(crate) fn judge(
+        &mut self,
+        arrived: &mut Arrived<'_>,
+        partition: PartitionId,
+        lookup: &dyn Lookup,
+    ) -> Result<(), Error> {
+        let Some((writer, sequence)) = arrived.forwarded else { return Ok(()) };
+        let last = match &mut self.last {
+            Some(last) => last,
+            // Stored are those of the checkpoint: this worker has folded no forwarded record, and nobody else commits here.
+            none => none.insert(lookup.sequences(partition)?.into_iter().map(|of| (of.writer, of.sequence)).collect()),
+        };
+        match last.get_mut(&writer) {
+            None => {
+                last.insert(writer, sequence);
+            }
+            Some(last) if sequence <= *last => {
+                arrived.forwarded = None;
+                arrived.events.clear();
+                arrived.rejected.clear();
+                arrived.traces = &[];
+                arrived.counts = crate::stats::Counts { resent_records: 1, ..Default::default() };
+            }
+            Some(last) => {
+                let missing = sequence - *last - 1;
+                if missing > 0 {
+                    let (partition, offset) = (partition.0, arrived.offset.0);
+                    tracing::error!(partition, offset, writer, sequence, missing, "records are missing in the log");
+                    arrived.counts.lost_records += missing;
+                }
+                *last = sequence;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arrival;
+    use crate::testing::NoRows;
+    use pistats_core::{Directory, Micros, Offset};
+    use pistats_eventlog::Record;
+    use pistats_proto::record::v1::{Forwarded, PackedRecord};
+    use prost::Message;
+
+    /// Judges records of two writers: which are resends, and how many are missing before each.
+    fn judged(forwarded: &[Option<(u64, u64)>]) -> Vec<(u64, u64)> {
+        let mut resends = Resends::default();
+        let judge = |(offset, forwarded): (usize, &Option<(u64, u64)>)| {
+            let forwarded = forwarded.map(|(writer, sequence)| Forwarded { writer, sequence });
+            let packed = PackedRecord { forwarded, ..PackedRecord::default() };
+            let record = Record {
+                partition: PartitionId(3),
+                offset: Offset(offset as u64),
+                appended_at: Micros(0),
+                count: 0,
+                payload: packed.encode_to_vec().into(),
+            };
+            let packed = arrival::unpack(&record);
+            let mut arrived = arrival::read(&record, packed.as_ref(), &Directory::default(), &[0; 32]);
+            resends.judge(&mut arrived, PartitionId(3), &NoRows).expect("judged");
+            (arrived.counts.resent_records, arrived.counts.lost_records)
+        };
+        forwarded.iter().enumerate().map(judge).collect()
+    }
+
+    #[test]
+    fn a_number_at_or_below_the_last_is_a_resend_and_a_gap_is_counted() {
+        let numbers = [0, 1, 2, 2, 3, 1, 4, 7, 7, 8].map(|number| Some((9, number)));
+        let resent: Vec<u64> = judged(&numbers).iter().map(|(resent, _)| *resent).collect();
+        assert_eq!(resent, [0, 0, 0, 1, 0, 1, 0, 0, 1, 0]);
+        assert_eq!(judged(&numbers).iter().map(|(_, lost)| *lost).collect::<Vec<_>>(), [0, 0, 0, 0, 0, 0, 0, 2, 0, 0]);
+    }
+
+    #[test]
+    fn writers_are_told_apart_begin_anywhere_and_a_record_without_one_is_never_a_resend() {
+        let records = [Some((1, 50)), Some((2, 3)), None, None, Some((2, 3)), Some((1, 51)), Some((1, 50))];
+        assert_eq!(judged(&records), [(0, 0), (0, 0), (0, 0), (0, 0), (1, 0), (0, 0), (1, 0)]);
+    }
+}

@@ -1,0 +1,298 @@
+//! One partition on its way: records in order, one under way, each sent until the stream acknowledges it.
+//!
+//! One under way, because several would lose their order when some are refused for a moment and others not; then the
+//! first copies would not ascend, and F-2's exact rule would drop records for resends.
+
+use super::checkpoint::Place;
+use super::{Shared, stamp};
+use futures::StreamExt;
+use pistats_core::{Offset, PartitionId};
+use pistats_eventlog::{Append, Error, EventLog, Position, Record, Records};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+
+/// Pause before a record is sent again, doubled each time.
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+const PAUSE_LONGEST: Duration = Duration::from_secs(1);
+/// A stream that has not answered for this long is a problem worth showing.
+const TELL_AFTER: Duration = Duration::from_secs(3);
+/// Marks a settling time.
+const MARKS: u32 = 32;
+
+/// Up to here everything was acknowledged at that time.
+struct Mark {
+    since: Instant,
+    at: Instant,
+    next: Offset,
+    /// Where the record before `next` lies in the stream.
+    last: Offset,
+}
+
+/// What the stream says about a record that it acknowledged.
+enum Held {
+    Yes,
+    No(String),
+    Unknown(String),
+}
+
+impl Shared {
+    /// The stream's answer, within bounds; a long wait for it is shown while it lasts.
+    async fn acknowledgement(
+        &self,
+        partition: PartitionId,
+        append: Vec<Append>,
+    ) -> Result<Result<Vec<Offset>, Error>, Elapsed> {
+        let mut answer = self.stream.append(append);
+        match tokio::time::timeout(TELL_AFTER.min(self.settings.answer_within), &mut answer).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => {
+                self.problem(partition, Some("no acknowledgement yet".to_owned()));
+                tokio::time::timeout(self.settings.answer_within, answer).await
+            }
+        }
+    }
+}
+
+/// Why a partition has to be read anew.
+enum Again {
+    Failed(Error),
+    /// It begins at another place.
+    Rewound,
+}
+
+impl From<Error> for Again {
+    fn from(error: Error) -> Again {
+        Again::Failed(error)
+    }
+}
+
+pub(super) struct Lane {
+    shared: Arc<Shared>,
+    partition: PartitionId,
+    place: Place,
+    marks: VecDeque<Mark>,
+    /// When it is looked next whether something has settled.
+    look_at: Instant,
+    /// The stream did not have a record that it had acknowledged: that is asked once more, since a server that is just starting
+    /// may know less than it has.
+    suspects: bool,
+    /// Ends with the lane.
+    counting: JoinSet<()>,
+}
+
+impl Lane {
+    pub(super) fn new(shared: Arc<Shared>, partition: PartitionId, place: Place) -> Lane {
+        let now = Instant::now();
+        let mut marks = VecDeque::new();
+        if let Some(last) = place.last {
+            marks.push_back(Mark { since: now, at: now, next: place.next, last });
+        }
+        Lane { shared, partition, place, marks, look_at: now, suspects: false, counting: JoinSet::new() }
+    }
+
+    /// Ships for ever.
+    pub(super) async fn run(mut self) {
+        self.look_later();
+        self.count(self.place.next, None);
+        let mut pause = PAUSE_FIRST;
+        loop {
+            let before = self.place.next;
+            match self.ship().await {
+                Again::Rewound => {}
+                Again::Failed(error) => {
+                    if self.place.next > before {
+                        pause = PAUSE_FIRST;
+                    }
+                    if pause == PAUSE_FIRST {
+                        let (partition, offset) = (self.partition.0, self.place.next.0);
+                        tracing::error!(partition, offset, %error, "the spool cannot be forwarded; trying again");
+                    }
+                    self.shared.problem(self.partition, Some(error.to_string()));
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_LONGEST);
+                }
+            }
+        }
+    }
+
+    async fn ship(&mut self) -> Again {
+        match self.try_ship().await {
+            Ok(never) => match never {},
+            Err(again) => again,
+        }
+    }
+
+    async fn try_ship(&mut self) -> Result<std::convert::Infallible, Again> {
+        let mut records = self.open().await?;
+        loop {
+            tokio::select! {
+                // A backlog does not keep what is acknowledged from settling.
+                biased;
+                () = tokio::time::sleep_until(self.look_at) => self.settle().await?,
+                record = records.next() => self.send(record.unwrap_or(Err(Error::Closed))?).await?,
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<Records, Error> {
+        match self.shared.spool.read(self.partition, Position::At(self.place.next)).await {
+            // Only what was acknowledged is ever trimmed.
+            Err(Error::Trimmed { first, .. }) => {
+                self.marks.clear();
+                self.moved(Place { next: first, last: None, ..self.place });
+                self.shared.spool.read(self.partition, Position::At(first)).await
+            }
+            other => other,
+        }
+    }
+
+    /// Sends a record until the stream acknowledges it.
+    async fn send(&mut self, record: Record) -> Result<(), Again> {
+        let (shared, partition) = (self.shared.clone(), self.partition);
+        let payload = stamp::stamped(&record.payload, self.place.writer, record.offset);
+        shared.spool.oldest(partition, Some(record.appended_at));
+        let mut pause = PAUSE_FIRST;
+        loop {
+            let append = vec![Append { partition, count: record.count, payload: payload.clone() }];
+            let problem = match shared.acknowledgement(partition, append).await {
+                Ok(Ok(offsets)) => match offsets.first() {
+                    Some(at) => break self.acknowledged(&record, *at, pause > PAUSE_FIRST).await,
+                    None => "the stream acknowledged without an offset".to_owned(),
+                },
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no acknowledgement within {:?}", shared.settings.answer_within),
+            };
+            if pause == PAUSE_FIRST {
+                tracing::warn!(partition = partition.0, offset = record.offset.0, problem, "forwarding waits");
+            }
+            shared.problem(partition, Some(problem));
+            shared.repeated.fetch_add(1, Relaxed);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_LONGEST);
+        }
+    }
+
+    async fn acknowledged(&mut self, record: &Record, at: Offset, waited: bool) -> Result<(), Again> {
+        if waited {
+            tracing::info!(partition = self.partition.0, offset = record.offset.0, "forwarding goes on");
+        }
+        let before = self.place.last;
+        let now = Instant::now();
+        self.moved(Place { next: record.offset.next(), last: Some(at), ..self.place });
+        self.shared.problem(self.partition, None);
+        self.shared.spool.took(self.partition, record.count, record.payload.len());
+        self.shared.forwarded.fetch_add(1, Relaxed);
+        let (next, last) = (self.place.next, at);
+        let span = self.shared.settings.settle / MARKS;
+        match self.marks.back_mut().filter(|mark| now.duration_since(mark.since) < span) {
+            Some(mark) => *mark = Mark { since: mark.since, at: now, next, last },
+            None => self.marks.push_back(Mark { since: now, at: now, next, last }),
+        }
+        match before {
+            // The place of a record that was acknowledged is given away a second time.
+            Some(before) if at <= before => {
+                self.rewind(format!("it put a record at offset {} after one at {}", at.0, before.0)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the spool forget what has settled, if the stream still has it.
+    async fn settle(&mut self) -> Result<(), Again> {
+        self.look_later();
+        let settle = self.shared.settings.settle;
+        let settled = self.marks.iter().take_while(|mark| mark.at.elapsed() >= settle).count();
+        let Some(mark) = settled.checked_sub(1).and_then(|newest| self.marks.get(newest)) else { return Ok(()) };
+        match self.held(mark).await {
+            Held::Yes => {
+                self.suspects = false;
+                let below = mark.next;
+                self.marks.drain(..settled);
+                self.shared.spool.trim(self.partition, below).await?;
+            }
+            Held::No(reason) if self.suspects => self.rewind(reason).await?,
+            Held::No(_) => self.suspects = true,
+            Held::Unknown(reason) => {
+                tracing::debug!(partition = self.partition.0, reason, "the stream cannot be asked what it holds");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the stream still has the last record before a mark, and so all before it: a log loses its end.
+    async fn held(&self, mark: &Mark) -> Held {
+        let Some(sequence) = mark.next.0.checked_sub(1).map(Offset) else { return Held::Yes };
+        let asked = async {
+            let bounds = self.shared.stream.bounds(self.partition).await?;
+            if bounds.next <= mark.last {
+                return Err(Error::BeyondEnd { asked: mark.last, next: bounds.next });
+            }
+            let mut records = self.shared.stream.read(self.partition, Position::At(mark.last)).await?;
+            records.next().await.unwrap_or(Err(Error::Closed))
+        };
+        match tokio::time::timeout(self.shared.settings.answer_within, asked).await {
+            Ok(Ok(record)) if record.offset > mark.last || stamp::is(&record.payload, self.place.writer, sequence) => {
+                Held::Yes
+            }
+            Ok(Ok(_)) => Held::No(format!("another record stands at offset {}", mark.last.0)),
+            Ok(Err(Error::BeyondEnd { next, .. })) => {
+                Held::No(format!("it ends at offset {}, and had acknowledged {}", next.0, mark.last.0))
+            }
+            // Its own retention took it.
+            Ok(Err(Error::Trimmed { .. })) => Held::Yes,
+            Ok(Err(error)) => Held::Unknown(error.to_string()),
+            // Nothing at that place, perhaps: it is asked again.
+            Err(_) => Held::Unknown("no answer in time".to_owned()),
+        }
+    }
+
+    /// Sends everything that the spool still has once more, as a new writer.
+    async fn rewind(&mut self, reason: String) -> Result<(), Again> {
+        let first = self.shared.spool.bounds(self.partition).await?.first;
+        let partition = self.partition.0;
+        tracing::error!(
+            partition,
+            from = first.0,
+            to = self.place.next.0,
+            reason,
+            "the stream lost what it had acknowledged; what the spool still has is sent once more"
+        );
+        let place = Place::new_writer(first).map_err(|error| Error::Failed { reason: error.to_string() })?;
+        self.count(first, Some(self.place.next));
+        (self.suspects, self.marks) = (false, VecDeque::new());
+        self.moved(place);
+        self.shared.rewinds.fetch_add(1, Relaxed);
+        // Before anything is sent again: a crash must not make the old writer go on where it stood.
+        loop {
+            let shared = self.shared.clone();
+            if tokio::task::spawn_blocking(move || shared.save()).await.unwrap_or(false) {
+                return Err(Again::Rewound);
+            }
+            tokio::time::sleep(PAUSE_LONGEST).await;
+        }
+    }
+
+    fn moved(&mut self, place: Place) {
+        self.place = place;
+        self.shared.put(self.partition, place);
+    }
+
+    /// Counts records of the spool as waiting, beside the shipping.
+    fn count(&mut self, from: Offset, to: Option<Offset>) {
+        let (shared, partition) = (self.shared.clone(), self.partition);
+        self.counting.spawn(async move {
+            if let Err(error) = shared.spool.count(partition, from, to).await {
+                tracing::debug!(partition = partition.0, %error, "the backlog could not be counted");
+            }
+        });
+    }
+
+    fn look_later(&mut self) {
+        self.look_at = Instant::now() + self.shared.settings.settle / 6;
+    }
+}
