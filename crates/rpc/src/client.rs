@@ -1,5 +1,6 @@
 //! The other side: a channel with the server's settings that carries a key.
 
+use crate::tls::ClientTls;
 use pistats_telemetry::trace;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -14,8 +15,12 @@ pub type Channel = InterceptedService<tonic::transport::Channel, BearerKey>;
 /// Why there is no channel.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("`{endpoint}` is no endpoint; write it as http://host:port")]
+    #[error("`{endpoint}` is no endpoint; write it as http://host:port, or as https://host:port where TLS is set up")]
     Endpoint { endpoint: String },
+    #[error("certificates for {endpoint}: {source}")]
+    Tls { endpoint: String, source: crate::tls::Error },
+    #[error("certificates for {endpoint}: {source}")]
+    Certificates { endpoint: String, source: tonic::transport::Error },
     #[error("the key holds characters that no key has; copy it again")]
     Key,
     #[error("cannot connect to {endpoint}: {source}")]
@@ -80,12 +85,27 @@ pub async fn connect_open(endpoint: &str) -> Result<tonic::transport::Channel, E
     settings(endpoint)?.connect().await.map_err(failed)
 }
 
-fn settings(endpoint: &str) -> Result<Endpoint, Error> {
-    let no_endpoint = || Error::Endpoint { endpoint: endpoint.to_owned() };
-    let settings = Endpoint::from_shared(endpoint.to_owned()).map_err(|_| no_endpoint())?;
-    if settings.uri().scheme_str() != Some("http") || settings.uri().host().is_none() {
+fn settings(address: &str) -> Result<Endpoint, Error> {
+    endpoint(address, None)
+}
+
+/// An endpoint with the house's settings. With `tls` its scheme is `https`, without it `http`: a channel that was meant to be
+/// encrypted never is not.
+pub(crate) fn endpoint(address: &str, tls: Option<&ClientTls>) -> Result<Endpoint, Error> {
+    let no_endpoint = || Error::Endpoint { endpoint: address.to_owned() };
+    let settings = Endpoint::from_shared(address.to_owned()).map_err(|_| no_endpoint())?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    if settings.uri().scheme_str() != Some(scheme) || settings.uri().host().is_none() {
         return Err(no_endpoint());
     }
+    let settings = match tls {
+        Some(tls) => {
+            let tls = tls.read().map_err(|source| Error::Tls { endpoint: address.to_owned(), source })?;
+            let failed = |source| Error::Certificates { endpoint: address.to_owned(), source };
+            settings.tls_config(tls).map_err(failed)?
+        }
+        None => settings,
+    };
     Ok(settings
         // Without it a small call waits for the peer's delayed acknowledgement: 44 ms.
         .tcp_nodelay(true)

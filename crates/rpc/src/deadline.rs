@@ -2,16 +2,40 @@
 //!
 //! tonic watches the deadline too, but only until the answer's head, and it says CANCELLED. This layer sits inside it, so its
 //! timer is the earlier one and its status is the one that counts; it also bounds the stream that follows a head.
+//!
+//! While a call is worked on, its deadline is known to the calls that the work makes itself ([`pass_on`]): a service behind
+//! another one does not go on for somebody who has left. Work that was handed to another task does not know it.
 
 use crate::cut::CutBody;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
+
+tokio::task_local! {
+    /// Of the call that this task works on.
+    static DEADLINE: Instant;
+}
+
+/// Gives a call of ours what is left of the deadline of the call that we work on, or `longest` where nobody waits. A deadline
+/// that the call has already is kept if it is the earlier one.
+pub(crate) fn pass_on(headers: &mut HeaderMap, longest: Option<Duration>) {
+    let own = headers.get(TIMEOUT).and_then(|value| parse(value.to_str().ok()?));
+    let left = DEADLINE.try_with(|deadline| deadline.saturating_duration_since(Instant::now())).ok();
+    let Some(timeout) = own.into_iter().chain(left).min().or(longest) else { return };
+    // At most eight digits: in milliseconds more than a day.
+    let milliseconds = timeout.as_millis().clamp(1, 99_999_999);
+    if let Ok(value) = HeaderValue::from_str(&format!("{milliseconds}m")) {
+        headers.insert(TIMEOUT, value);
+    }
+}
+
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Bounds every call by its own `grpc-timeout`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,13 +70,13 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let timeout = request.headers().get("grpc-timeout").and_then(|value| parse(value.to_str().ok()?));
+        let timeout = request.headers().get(TIMEOUT).and_then(|value| parse(value.to_str().ok()?));
         let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) else {
             return self.inner.call(request).boxed();
         };
-        let call = self.inner.call(request);
+        let call = DEADLINE.sync_scope(deadline, || self.inner.call(request));
         async move {
-            match tokio::time::timeout_at(deadline, call).await {
+            match tokio::time::timeout_at(deadline, DEADLINE.scope(deadline, call)).await {
                 Ok(answer) => Ok(answer?.map(|body| Body::new(CutBody::new(body, passed(deadline).boxed(), ())))),
                 Err(_) => Ok(exceeded().into_http()),
             }
@@ -141,6 +165,31 @@ mod tests {
         let answer = DeadlineLayer.layer(inner).oneshot(request("50m")).await.unwrap();
         assert_eq!(code(&answer), Some(Code::DeadlineExceeded));
         assert!(dropped.load(std::sync::atomic::Ordering::SeqCst));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_of_a_deadline_goes_with_the_calls_that_the_work_makes() {
+        let inner = service_fn(|_| async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            let mut headers = HeaderMap::new();
+            pass_on(&mut headers, Some(Duration::from_secs(10)));
+            let mut shorter = HeaderMap::from_iter([(TIMEOUT, HeaderValue::from_static("100m"))]);
+            pass_on(&mut shorter, None);
+            let mut answer = http::Response::new(Body::empty());
+            answer.headers_mut().insert("left", headers[TIMEOUT].clone());
+            answer.headers_mut().insert("own", shorter[TIMEOUT].clone());
+            Ok::<_, Infallible>(answer)
+        });
+        let mut service = DeadlineLayer.layer(inner);
+        let answer = (&mut service).oneshot(request("1S")).await.unwrap();
+        let left = parse(answer.headers()["left"].to_str().unwrap()).unwrap();
+        assert!(left > Duration::ZERO && left <= Duration::from_millis(600), "{left:?} of a second after 400 ms");
+        assert_eq!(answer.headers()["own"], "100m", "the earlier one counts");
+        let answer = service.oneshot(http::Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.headers()["left"], "10000m", "nobody waits: the longest");
+        let mut headers = HeaderMap::new();
+        pass_on(&mut headers, None);
+        assert!(headers.is_empty());
     }
 
     #[tokio::test]

@@ -7,7 +7,8 @@
 //!   deadline   grpc-timeout is honoured                             status    errors that tell what mends them
 //!   calls      open calls: counted, limited, named when late        client    the same settings from the other side
 //!   panics     a panic is one call's INTERNAL                       resubmit  refused events, once more
-//!   observed   a span and counters a call
+//!   observed   a span and counters a call                           mesh      channels between services
+//!   tls        certificates of both sides
 //! ```
 //!
 //! It is not responsible for what a call does, nor for which roles run (crate `pistats`).
@@ -17,11 +18,13 @@ pub mod calls;
 pub mod client;
 mod cut;
 pub mod deadline;
+pub mod mesh;
 pub mod observed;
 pub mod panics;
 pub mod resubmit;
 pub mod server;
 pub mod status;
+pub mod tls;
 
 pub use server::Server;
 

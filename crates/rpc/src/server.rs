@@ -17,6 +17,7 @@ use crate::calls::Calls;
 use crate::deadline::DeadlineLayer;
 use crate::observed::ObservedLayer;
 use crate::panics::PanicLayer;
+use crate::tls::ServerTls;
 use futures::future::BoxFuture;
 use http::{HeaderName, Request, Response};
 use pistats_telemetry::Meters;
@@ -47,6 +48,8 @@ pub struct Settings {
     /// Largest HTTP/2 frame a client may send, bytes. 64 KiB cost a collecting server 16 to 25 % less CPU than the
     /// protocol's 16 KiB; larger ones gain nothing more.
     pub frame_bytes: u32,
+    /// None: connections are in plain text.
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for Settings {
@@ -56,6 +59,7 @@ impl Default for Settings {
             stream_grace: Duration::from_secs(1),
             drain: Duration::from_secs(10),
             frame_bytes: 64 << 10,
+            tls: None,
         }
     }
 }
@@ -65,6 +69,10 @@ impl Default for Settings {
 pub enum Error {
     #[error("the contract's descriptors cannot be reflected: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    #[error("server.tls: {0}")]
+    Tls(#[from] crate::tls::Error),
+    #[error("server.tls: key and certificates cannot be used: {0}")]
+    Certificates(tonic::transport::Error),
     #[error("the server ended: {0}")]
     Transport(#[from] tonic::transport::Error),
 }
@@ -83,13 +91,14 @@ pub struct Server {
     names: Vec<&'static str>,
     health: HealthReporter,
     meters: Meters,
+    transport: tonic::transport::Server,
 }
 
 impl Server {
     /// A server with health and reflection only. Both are open: they tell nothing about any site.
     ///
     /// # Errors
-    /// [`Error::Reflection`].
+    /// [`Error::Reflection`]; [`Error::Tls`] and [`Error::Certificates`] name what is wrong with `settings.tls`.
     pub fn new(settings: Settings) -> Result<Server, Error> {
         let (health, health_service) = tonic_health::server::health_reporter();
         let reflection = tonic_reflection::server::Builder::configure()
@@ -98,7 +107,11 @@ impl Server {
             .build_v1()?;
         let mut routes = RoutesBuilder::default();
         routes.add_service(health_service).add_service(reflection);
-        Ok(Server { settings, routes, names: Vec::new(), health, meters: Meters::off() })
+        let mut transport = tonic::transport::Server::builder();
+        if let Some(tls) = &settings.tls {
+            transport = transport.tls_config(tls.read()?).map_err(Error::Certificates)?;
+        }
+        Ok(Server { settings, routes, names: Vec::new(), health, meters: Meters::off(), transport })
     }
 
     /// Adds a service; see [`configured!`](crate::configured) for its settings.
@@ -134,14 +147,14 @@ impl Server {
     /// # Errors
     /// [`Error::Transport`] when serving itself fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<Drained, Error> {
-        let Server { settings, routes, names, health, meters } = self;
+        let Server { settings, routes, names, health, meters, transport } = self;
         for name in names.iter().copied().chain([""]) {
             health.set_service_status(name, ServingStatus::Serving).await;
         }
         let calls = Calls::new(settings.calls);
         let (stop, stopped) = oneshot::channel::<()>();
         let serving: BoxFuture<'_, _> = Box::pin(
-            tonic::transport::Server::builder()
+            transport
                 .accept_http1(true)
                 .max_frame_size(settings.frame_bytes)
                 .http2_keepalive_interval(Some(Duration::from_secs(20)))
