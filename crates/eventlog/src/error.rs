@@ -59,6 +59,26 @@ pub enum Error {
     #[error("log setting {field}: {reason}")]
     Config { field: &'static str, reason: String },
 
+    /// The log holds fewer or other records than it did: its server lost what it had acknowledged (a power cut, a
+    /// restored older copy), and offsets may have been given away twice.
+    #[error(
+        "partition {} of the log went back: {reason}. Restore the log's data, or set the checkpoint of this partition \
+         back to a record that is still the same (0 is always right): what is stored stays, what is missing is filled in",
+        partition.0
+    )]
+    WentBack { partition: PartitionId, reason: String },
+
+    /// Records that are there cannot be read, twice in a row at the same place. They are never skipped.
+    #[error("partition {} of the log cannot be read at offset {}: {reason}", partition.0, offset.0)]
+    Unreadable { partition: PartitionId, offset: Offset, reason: String },
+
+    /// The servers run, but no longer know the topic or some of its partitions.
+    #[error(
+        "the log's server lost its metadata: {reason}. Stop it, restore its metadata directory from a backup (an emptied \
+         file there hides all objects of its kind) and start it again; the records themselves are untouched"
+    )]
+    MetadataLost { reason: String },
+
     #[error("{doing}: {source}")]
     Io { doing: String, source: Arc<io::Error> },
 }
@@ -73,8 +93,10 @@ impl Error {
         match self {
             Error::Full { .. } => true,
             // Reading may fail for a moment (a network disk, say); writing never ends up here, it ends as `Failed`.
-            Error::Io { .. } | Error::Unreachable { .. } => true,
-            Error::Failed { .. }
+            Error::Io { .. } | Error::Unreachable { .. } | Error::MetadataLost { .. } => true,
+            Error::WentBack { .. }
+            | Error::Unreadable { .. }
+            | Error::Failed { .. }
             | Error::Corrupt { .. }
             | Error::Trimmed { .. }
             | Error::BeyondEnd { .. }

@@ -4,7 +4,7 @@
 //!   lib       the trait and its promises        error    what can go wrong, and may one retry
 //!   memory    a log for tests and demos         file     the embedded log: segments, one committer, fdatasync
 //!   disk      the file system, as a trait       contract the suite every backend passes   (feature `testing`)
-//!                                               faulty   a log that fails as remote ones do (feature `testing`)
+//!   fluvio    the log on a Fluvio topic         faulty   a log that fails as remote ones do (feature `testing`)
 //! ```
 //!
 //! # The number line of a partition
@@ -47,6 +47,7 @@ mod error;
 #[cfg(feature = "testing")]
 pub mod faulty;
 pub mod file;
+pub mod fluvio;
 mod memory;
 
 use async_trait::async_trait;
@@ -56,6 +57,7 @@ use pistats_core::{Micros, Offset, PartitionId};
 
 pub use error::Error;
 pub use file::{Config, FileLog};
+pub use fluvio::FluvioLog;
 pub use memory::MemoryLog;
 
 /// What a read gives: records in offset order, endless. After an `Err` the stream ends.

@@ -446,6 +446,24 @@ pub enum LogCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Makes a Fluvio server (SPU) known to its cluster; does nothing where it is known
+    RegisterSpu {
+        /// Public HOST:PORT of the cluster's controller (SC), which is waited for
+        #[arg(long)]
+        cluster: String,
+        /// The number the SPU is started with
+        #[arg(long, default_value_t = 5001)]
+        id: i32,
+        /// HOST:PORT where piStats reaches the SPU
+        #[arg(long)]
+        public: String,
+        /// HOST:PORT where other SPUs reach it
+        #[arg(long)]
+        private: String,
+        /// How long to wait for the controller, seconds
+        #[arg(long, default_value_t = 60)]
+        wait: u64,
+    },
 }
 
 #[derive(Debug, Clone, Args)]

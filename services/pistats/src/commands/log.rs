@@ -1,13 +1,15 @@
-//! `log read`, `log bounds`, `log state`.
+//! `log read`, `log bounds`, `log state`, `log register-spu`.
 
 use super::{Failure, failed, position};
 use crate::cli::LogCommand;
 use crate::table;
 use crate::table::say;
+use pistats_eventlog::fluvio::{Spu, register_spu};
 use pistats_proto::log::v1::log_service_client::LogServiceClient;
 use pistats_proto::log::v1::{BoundsRequest, ReadRequest, ReadResponse, StateRequest, StateResponse};
 use pistats_proto::record::v1::PackedRecord;
 use prost::Message as _;
+use std::time::{Duration, Instant};
 
 pub async fn run(command: LogCommand) -> Result<(), Failure> {
     match command {
@@ -45,6 +47,9 @@ pub async fn run(command: LogCommand) -> Result<(), Failure> {
                     break;
                 }
             }
+        }
+        LogCommand::RegisterSpu { cluster, id, public, private, wait } => {
+            register(&cluster, &Spu { id, public, private }, Duration::from_secs(wait)).await?;
         }
     }
     Ok(())
@@ -106,6 +111,24 @@ fn state_json(state: &StateResponse) -> serde_json::Value {
         })
     });
     serde_json::json!({ "forwarding": forwarding, "directory_age_us": state.directory_age_us })
+}
+
+/// For clusters without an installer: the controller takes in no SPU it was not told of.
+async fn register(cluster: &str, spu: &Spu, wait: Duration) -> Result<(), Failure> {
+    let since = Instant::now();
+    loop {
+        match register_spu(cluster, spu).await {
+            Ok(is_new) => {
+                let was = if is_new { "registered" } else { "known already" };
+                say!("SPU {} at {}: {was}", spu.id, spu.public);
+                return Ok(());
+            }
+            Err(error) if error.is_retryable() && since.elapsed() < wait => {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
 }
 
 fn print(record: &ReadResponse, events: bool) -> Result<(), Failure> {

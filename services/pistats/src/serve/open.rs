@@ -1,8 +1,8 @@
 //! Backends by URL: the scheme picks the engine. The only place that names them.
 
 use crate::config::Config;
-use pistats_eventlog::EventLog;
 use pistats_eventlog::file::FileLog;
+use pistats_eventlog::{EventLog, FluvioLog};
 use pistats_ingest::forward::Forwarding;
 use pistats_store::{DuckConfig, DuckStore, PgConfig, PgStore, Registry, Store};
 use std::path::PathBuf;
@@ -97,6 +97,12 @@ fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
             let log = FileLog::open(&path, settings).map_err(|error| format!("log {}: {error}", path.display()))?;
             Ok(Arc::new(log))
         }
+        ("fluvio", rest) => {
+            let settings = pistats_eventlog::fluvio::Config::from_url(rest).map_err(|error| format!("log: {error}"))?;
+            let settings = settings.sized(config.log.segment_mib, config.log.retain_hours);
+            let opened = tokio::runtime::Handle::current().block_on(FluvioLog::open(settings));
+            Ok(Arc::new(opened.map_err(|error| format!("log {}: {error}", config.log.url))?))
+        }
         ("memory", _) => Ok(Arc::new(pistats_eventlog::MemoryLog::default())),
         ("ingest", address) => {
             let secrets = super::secrets::Secrets::open(&config.data)?;
@@ -105,7 +111,8 @@ fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
             Ok(Arc::new(crate::ingest_log::IngestLog::new(address, channel)))
         }
         (other, _) => Err(format!(
-            "log.url: no engine named {other:?} is built in; use file://PATH, ingest://HOST:PORT or memory://"
+            "log.url: no engine named {other:?} is built in; use file://PATH, fluvio://HOST:PORT/TOPIC, \
+             ingest://HOST:PORT or memory://"
         )),
     }
 }
