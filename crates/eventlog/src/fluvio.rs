@@ -56,8 +56,6 @@ use link::{Client, Link};
 use resends::{Resends, Seen};
 
 pub use config::{Config, TOPIC};
-#[cfg(feature = "testing")]
-pub use topic::delete_topic;
 pub use topic::{Spu, register_spu};
 
 /// How many records before its start a reader looks at, so that it knows a late resend of one of them.

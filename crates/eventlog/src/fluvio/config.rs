@@ -128,7 +128,10 @@ mod tests {
     #[test]
     fn segments_are_at_most_32_mib_whatever_the_embedded_log_takes() {
         let sized = |mib| Config::default().sized(mib, 2);
-        assert_eq!((sized(64).segment_bytes, sized(32).segment_bytes, sized(31).segment_bytes), (32 * MIB, 32 * MIB, 31 * MIB));
+        assert_eq!(
+            (sized(64).segment_bytes, sized(32).segment_bytes, sized(31).segment_bytes),
+            (32 * MIB, 32 * MIB, 31 * MIB)
+        );
         assert_eq!(sized(8192).segment_bytes, 32 * MIB);
         assert_eq!(sized(64).retain_for, Duration::from_secs(7200));
     }
