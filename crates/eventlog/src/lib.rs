@@ -25,8 +25,10 @@
 //!   survives a power cut at the very next instruction. (The in-memory log promises this only while the process lives.)
 //! - **L-2 Ordered and dense.** Offsets of a partition MUST be 0, 1, 2 … without gaps or repeats, also over restarts.
 //!   Records of one request take consecutive offsets in input order, and offsets are returned in input order.
+//!   (Where a backend had to send a record again, its copies leave holes: offsets that no record has and no call returns.)
 //! - **L-3 All or nothing.** Of one request either all records come to be in the log or none. A request that was
-//!   not answered (crash, dropped future) may have come either way, but never twice.
+//!   not answered (crash, dropped future) may have come either way, but never twice. (On Fluvio, which has no
+//!   transactions, a crash may leave the first records of a request.)
 //! - **L-4 Only durable records are read.** A read MUST NOT return a record before it is durable, and returns every
 //!   durable record from its position on, once, in offset order, and follows the tail for ever.
 //! - **L-5 Four positions.** `First`, `Latest`, `At` and `AppendedAt` mean the same on every backend. A position that

@@ -158,9 +158,12 @@ fn refused(error: Error) -> Status {
         Error::BeyondEnd { asked, next } => Refused::BeyondEnd { asked, next }.status(message),
         Error::Corrupt { segment, position, reason } => Refused::Corrupt { segment, position, reason }.status(message),
         Error::NoSuchPartition(_) => status::invalid_argument("partition", message),
-        Error::Closed | Error::Failed { .. } | Error::Io { .. } | Error::Unreachable { .. } => {
-            status::unavailable(message, RETRY)
-        }
+        Error::Closed
+        | Error::Failed { .. }
+        | Error::Io { .. }
+        | Error::Unreachable { .. }
+        | Error::MetadataLost { .. } => status::unavailable(message, RETRY),
+        Error::WentBack { .. } | Error::Unreadable { .. } => Status::data_loss(message),
         Error::Full { .. }
         | Error::TooLarge { .. }
         | Error::ReadOnly { .. }
