@@ -9,7 +9,7 @@
 
 use pistats_core::PartitionId;
 use pistats_store::contract::sample;
-use pistats_store::{Commit, PgConfig, PgStore, Refresh, Store};
+use pistats_store::{Commit, PgConfig, PgStore, Refresh, Statement, Store};
 use pistats_testkit::postgres::Server;
 use std::time::Instant;
 
@@ -50,6 +50,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             if given.is_some() {
                 continue;
             }
+            let numbers = Statement::new("SELECT visitor, time_us, site FROM event", vec![]).as_numbers();
+            let started = Instant::now();
+            let rows = store.read(vec![numbers]).await?.results[0].numbers[0].len();
+            let rate = rows as f64 / started.elapsed().as_secs_f64();
+            println!("    {rows} rows of three numbers read: {rate:.0} rows/s");
             let started = Instant::now();
             let refreshed = store.refresh(Refresh::EVERYTHING).await?;
             println!(

@@ -92,6 +92,9 @@ pub trait Store: Send + Sync + 'static {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
 
     /// Stores a commit. Durable on return (S-1); refused out of step (S-2), and from a stale owner (S-8).
+    ///
+    /// A warehouse that several processes share also refuses a commit with an id that another one stored first, as a whole
+    /// (`Error::Duplicate`): folded again from the stored checkpoints, with new lookups, the event is a duplicate.
     async fn commit(&self, commit: Commit) -> Result<(), Error>;
 
     /// Answers statements in one snapshot (S-3). Dropping the future interrupts the engine.

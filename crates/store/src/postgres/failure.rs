@@ -19,7 +19,7 @@ pub(super) fn engine(error: sqlx::Error) -> Error {
 
 fn of_server(error: &dyn DatabaseError) -> Error {
     let code = error.code().unwrap_or_default();
-    let text = || format!("{error} ({code})");
+    let text = || format!("{} ({code})", error.message());
     match (&*code, code.get(..2).unwrap_or_default()) {
         ("22003", _) => Error::Overflow,
         ("23505", _) => Error::Duplicate(text()),

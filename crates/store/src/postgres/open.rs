@@ -57,6 +57,9 @@ fn pool(config: &PgConfig, most: u32, options: PgConnectOptions) -> PgPool {
 }
 
 fn options(config: &PgConfig) -> Result<PgConnectOptions, Error> {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| config.url.starts_with(scheme)) {
+        return Err(Error::Open("store.url is no address of PostgreSQL: it begins with postgres://".to_owned()));
+    }
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|error| Error::Open(format!("store.url is no address of PostgreSQL: {error}")))?;
     // Statements are the callers' to trace.

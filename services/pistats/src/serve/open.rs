@@ -175,4 +175,17 @@ mod tests {
         let error = Backends::open(&config).await.err().expect("refused");
         assert!(error.starts_with("log.url:") && error.contains("kafka"), "{error}");
     }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_is_told_apart_from_a_wrong_address() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::load(None, &Overrides::default()).expect("the defaults");
+        config.data = folder.path().join("data");
+        config.log.url = "memory://".to_owned();
+        for (url, why) in [("postgres://nobody@127.0.0.1:1/none", "cannot be reached"), ("oracle://host", "oracle")] {
+            config.store.url = url.to_owned();
+            let error = Backends::open(&config).await.err().expect("refused");
+            assert!(error.starts_with("store") && error.contains(why), "{url}: {error}");
+        }
+    }
 }

@@ -38,5 +38,5 @@ use std::sync::Arc;
 /// An empty warehouse on the engine that this program tests; `reports_on_postgres` is the same with another one.
 fn empty_store() -> Emptied {
     let store = Arc::new(DuckStore::open(DuckConfig::memory()).unwrap());
-    Emptied { store: store.clone(), registry: store, kept: Box::new(()) }
+    Emptied { store: store.clone(), registry: store }
 }

@@ -9,7 +9,6 @@ use pistats_query::{Config, Living, Nothing, Query, Tenant};
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::{Commit, EventRow, Progress, Registry, SessionVersion, Sign, Store, VisitorVersion};
 use pistats_testkit::OracleEvent;
-use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tonic::Request;
@@ -25,16 +24,14 @@ pub(crate) const WRITE_KEY: &str = "write";
 pub(crate) struct Warehouse {
     pub(crate) store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
-    _kept: Box<dyn Any + Send + Sync>,
     sites: HashMap<SiteId, Folded>,
     next: [u64; 8],
 }
 
-/// An empty warehouse, and what must be kept as long as it is used.
+/// An empty warehouse.
 pub(crate) struct Emptied {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Arc<dyn Registry>,
-    pub(crate) kept: Box<dyn Any + Send + Sync>,
 }
 
 /// What a site holds.
@@ -57,8 +54,8 @@ impl Warehouse {
             let folded = Folded { site, ids: HashSet::new(), visitors: HashMap::new(), sessions: HashMap::new() };
             (folded.site.id, folded)
         };
-        let Emptied { store, registry, kept } = crate::empty_store();
-        Warehouse { store, registry, _kept: kept, sites: sites.iter().map(site).map(folded).collect(), next: [0; 8] }
+        let Emptied { store, registry } = crate::empty_store();
+        Warehouse { store, registry, sites: sites.iter().map(site).map(folded).collect(), next: [0; 8] }
     }
 
     pub(crate) fn tenant(&self, site: u32) -> Tenant {

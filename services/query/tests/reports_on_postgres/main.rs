@@ -38,8 +38,12 @@ mod warehouse;
 mod zones;
 
 use crate::warehouse::Emptied;
-use pistats_store::{DuckConfig, DuckStore, PgConfig, PgStore};
-use pistats_testkit::postgres;
+use async_trait::async_trait;
+use pistats_store::{
+    Answer, Checkpoint, Commit, DuckConfig, DuckStore, Engine, Error, Lookup, PgConfig, PgStore, Refresh, Refreshed,
+    Statement, Store,
+};
+use pistats_testkit::postgres::{self, Database};
 use std::sync::Arc;
 
 fn empty_store() -> Emptied {
@@ -47,9 +51,42 @@ fn empty_store() -> Emptied {
     let database = if timescale { postgres::timescale() } else { postgres::plain() };
     let Some(database) = database else {
         let store = Arc::new(DuckStore::open(DuckConfig::memory()).unwrap());
-        return Emptied { store: store.clone(), registry: store, kept: Box::new(()) };
+        return Emptied { store: store.clone(), registry: store };
     };
     let config = PgConfig { readers: 4, writers: 3, ..PgConfig::new(&database.url) };
     let store = Arc::new(futures::executor::block_on(PgStore::open(config)).unwrap());
-    Emptied { store: store.clone(), registry: store, kept: Box::new(database) }
+    Emptied { store: Arc::new(OnDatabase { store: store.clone(), _database: database }), registry: store }
+}
+
+/// A store and the database under it: services outlive the warehouse that they were made of.
+struct OnDatabase {
+    store: Arc<PgStore>,
+    _database: Database,
+}
+
+#[async_trait]
+impl Store for OnDatabase {
+    fn engine(&self) -> Engine {
+        self.store.engine()
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
+        self.store.checkpoints().await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), Error> {
+        self.store.commit(commit).await
+    }
+
+    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
+        self.store.read(statements).await
+    }
+
+    async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {
+        self.store.refresh(work).await
+    }
+
+    fn lookup(&self) -> &dyn Lookup {
+        self.store.lookup()
+    }
 }
