@@ -37,14 +37,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 made.push(commit);
             }
+            let name_of =
+                |database: &pistats_testkit::postgres::Database| database.url.rsplit('/').next().map(str::to_owned);
+            let sessions = database.as_ref().and_then(name_of).unwrap_or_default();
             let started = Instant::now();
             for commit in made {
                 store.commit(commit).await?;
             }
             let took = started.elapsed().as_secs_f64();
             let rate = (commits * size) as f64 / took;
+            let worked = processor_seconds(&sessions);
             println!(
-                "{name:27} {size:6} a commit: {rate:9.0} events/s, {:7.1} ms a commit",
+                "{name:27} {size:6} a commit: {rate:9.0} events/s by the clock, {:9.0} a second of the server's sessions, {:7.1} ms a commit",
+                (commits * size) as f64 / worked,
                 took * 1e3 / commits as f64
             );
             if given.is_some() {
@@ -66,4 +71,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     Ok(())
+}
+
+/// Processor time of the server's sessions in a database, which bear its name; on Linux.
+fn processor_seconds(database: &str) -> f64 {
+    let mut ticks = 0;
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let read = |name: &str| std::fs::read_to_string(process.path().join(name)).unwrap_or_default();
+        if database.is_empty() || !read("cmdline").contains(&format!(" {database} ")) {
+            continue;
+        }
+        let stat = read("stat");
+        let fields = stat.rsplit(')').next().unwrap_or_default().split(' ');
+        ticks += fields.skip(12).take(2).filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
+    }
+    ticks as f64 / 100.0
 }
