@@ -30,7 +30,7 @@ pub use duck::{DuckConfig, DuckStore, Folded, SCHEMA_VERSION};
 pub use error::Error;
 pub use lease::{Fence, HEARTBEAT, Held, LEASE_TTL, Lease, LeaseEpoch, Leases, Leasing, Owner};
 pub use lookup::{Found, HistoryEvent, KnownVisitor, SessionsOf, VisitorHistory};
-pub use postgres::{PgConfig, PgStore, Variant};
+pub use postgres::{Converted, PgConfig, PgStore, Variant};
 pub use read::{Answer, Cell, Rows, Shape, Statement};
 pub use registry::{REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
 pub use sheet::SheetDimension;

@@ -32,6 +32,21 @@ async fn plain_postgresql_keeps_the_promises_of_leases() {
     contract::leasing(empty).await.expect("no error of the engine");
 }
 
+/// The same on a server with TimescaleDB.
+#[tokio::test(flavor = "multi_thread")]
+async fn timescaledb_keeps_the_promises() {
+    let (Some(_), fresh) = (postgres::timescale(), Fresh::default()) else { return };
+    let empty = async || fresh.open(postgres::timescale().expect("a database")).await;
+    contract::suite(empty).await.expect("no error of the engine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timescaledb_keeps_the_promises_of_leases() {
+    let (Some(_), fresh) = (postgres::timescale(), Fresh::default()) else { return };
+    let empty = async || fresh.open(postgres::timescale().expect("a database")).await;
+    contract::leasing(empty).await.expect("no error of the engine");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_warehouse_opens_with_everything_in_it() {
     let Some(database) = postgres::plain() else { return };

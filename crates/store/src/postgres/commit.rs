@@ -11,6 +11,7 @@
 use super::copy::narrow;
 use super::failure::engine;
 use super::rows;
+use super::variant::Variant;
 use crate::{Checkpoint, Commit, Error, Fence, LeaseEpoch, REJECTED_KEPT, RejectedRow, WriterSequence, hour_of};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{Generation, Micros, Offset, PartitionId, Reason, SiteId};
@@ -18,7 +19,7 @@ use sqlx::{Connection, PgConnection};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Stores a commit (S-1, S-2, S-5, S-7, S-8). On an error the connection may be in the middle of a message: close it.
-pub(super) async fn commit(conn: &mut PgConnection, commit: &Commit) -> Result<(), Error> {
+pub(super) async fn commit(conn: &mut PgConnection, variant: Variant, commit: &Commit) -> Result<(), Error> {
     let mut tx = conn.begin().await.map_err(engine)?;
     check_leases(&mut tx, &commit.fence).await?;
     if let Some(given) = commit.fence.generation {
@@ -29,6 +30,9 @@ pub(super) async fn commit(conn: &mut PgConnection, commit: &Commit) -> Result<(
     }
     let moves = moves(&mut tx, commit).await?;
     rows::events(&mut tx, &commit.events).await?;
+    if variant == Variant::Timescale {
+        rows::event_ids(&mut tx, &commit.events).await?;
+    }
     rows::sessions(&mut tx, &commit.sessions).await?;
     rows::visitors(&mut tx, &commit.visitors).await?;
     keep_rejected(&mut tx, &commit.rejected).await?;

@@ -19,16 +19,11 @@ impl Lookup for PgStore {
         // The first 48 bits of an id are its milliseconds.
         let bound = |ms: u64| Uuid::from_u128(u128::from(ms.min((1 << 48) - 1)) << 80);
         let (site, from, to) = (sites(site)?, bound(from_ms), bound(to_ms));
+        let select = self.pools.variant.ids();
         self.wait(move |conn| {
             Box::pin(async move {
                 let ids: Vec<Uuid> =
-                    sqlx::query_scalar("SELECT id FROM event WHERE site = $1 AND id >= $2 AND id < $3")
-                        .bind(site)
-                        .bind(from)
-                        .bind(to)
-                        .fetch_all(conn)
-                        .await
-                        .map_err(engine)?;
+                    sqlx::query_scalar(select).bind(site).bind(from).bind(to).fetch_all(conn).await.map_err(engine)?;
                 Ok(ids.into_iter().map(|id| EventId(id.into_bytes())).collect())
             })
         })
@@ -145,8 +140,9 @@ impl Lookup for PgStore {
             return Ok(histories);
         }
         let (site, asked) = (sites(site)?, numbers(visitors.iter().copied())?);
+        let begin = self.pools.variant.snapshot();
         let [events, sessions, known_rows] =
-            self.wait(move |conn| Box::pin(async move { read_histories(conn, site, &asked).await }))?;
+            self.wait(move |conn| Box::pin(async move { read_histories(conn, begin, site, &asked).await }))?;
         let place: HashMap<u64, usize> = visitors.iter().enumerate().map(|(at, visitor)| (visitor.0, at)).collect();
         let of = |row: &PgRow| Ok::<_, Error>(place.get(&unsigned(row, 0)?).copied());
         for row in &events {
@@ -193,8 +189,13 @@ impl Lookup for PgStore {
 }
 
 /// Events, living sessions and known rows of visitors, of one snapshot.
-async fn read_histories(conn: &mut PgConnection, site: i32, visitors: &[i64]) -> Result<[Vec<PgRow>; 3], Error> {
-    let mut tx = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(engine)?;
+async fn read_histories(
+    conn: &mut PgConnection,
+    begin: &'static str,
+    site: i32,
+    visitors: &[i64],
+) -> Result<[Vec<PgRow>; 3], Error> {
+    let mut tx = conn.begin_with(begin).await.map_err(engine)?;
     let mut read = [Vec::new(), Vec::new(), Vec::new()];
     let statements = [
         "SELECT visitor, time_us, id, host || path, name = 'page_view', bot FROM event \

@@ -26,10 +26,12 @@ mod refresh;
 mod registry;
 mod rows;
 mod sheets;
+mod timescale;
 mod variant;
 mod zone;
 
 pub use config::PgConfig;
+pub use timescale::Converted;
 pub use variant::Variant;
 
 use crate::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
@@ -59,6 +61,8 @@ struct Upkeep {
     unfit: sheets::Unfit,
     /// When signed rows were looked at for pairs that cancel out.
     folded: Mutex<Option<Instant>>,
+    /// When chunks were looked at that could be turned into columns.
+    looked: timescale::Looked,
 }
 
 impl PgStore {
@@ -92,7 +96,16 @@ impl PgStore {
     /// Folds pairs of signed rows that cancel out, worth it or not: for tests, whose tables are small. Returns how many rows
     /// went. No sum changes.
     pub async fn fold_all(&self) -> Result<u64, Error> {
-        self.run(|conn| Box::pin(refresh::fold_all(conn))).await
+        let variant = self.pools.variant;
+        self.run(move |conn| Box::pin(refresh::fold_all(conn, variant))).await
+    }
+
+    /// On TimescaleDB, turns the newest calm chunk of events into columns: a refresh does so now and then. No answer changes.
+    pub async fn convert(&self) -> Result<Converted, Error> {
+        match self.pools.variant {
+            Variant::Plain => Ok(Converted::default()),
+            Variant::Timescale => self.run(|conn| Box::pin(refresh::convert(conn))).await,
+        }
     }
 
     fn handle(&self) -> Result<&Handle, Error> {
@@ -143,14 +156,16 @@ impl Store for PgStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
-        self.run(move |conn| Box::pin(async move { commit::commit(conn, &commit).await })).await
+        let variant = self.pools.variant;
+        self.run(move |conn| Box::pin(async move { commit::commit(conn, variant, &commit).await })).await
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
         let (readers, control) = (self.pools.readers.clone(), self.pools.writers.clone());
+        let snapshot = self.pools.variant.snapshot();
         // Dropped together with this future.
         let (_wanted, unwanted) = oneshot::channel();
-        let read = async move { read::read(&readers, &control, &statements, unwanted).await };
+        let read = async move { read::read(&readers, &control, snapshot, &statements, unwanted).await };
         self.handle()?.spawn(read).await.map_err(|_| Error::Closed)?
     }
 

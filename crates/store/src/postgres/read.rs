@@ -23,6 +23,7 @@ const CANCELLED: Duration = Duration::from_secs(2);
 pub(super) async fn read(
     pool: &PgPool,
     control: &PgPool,
+    begin: &'static str,
     statements: &[Statement],
     unwanted: oneshot::Receiver<()>,
 ) -> Result<Answer, Error> {
@@ -33,7 +34,7 @@ pub(super) async fn read(
     };
     let mut backend = None;
     let result = {
-        let mut reading = std::pin::pin!(snapshot(&mut conn, statements, &mut backend));
+        let mut reading = std::pin::pin!(snapshot(&mut conn, begin, statements, &mut backend));
         tokio::select! {
             result = &mut reading => Some(result),
             _ = unwanted => None,
@@ -69,10 +70,11 @@ async fn cancel(control: &PgPool, backend: i32) {
 
 async fn snapshot(
     conn: &mut PgConnection,
+    begin: &'static str,
     statements: &[Statement],
     backend: &mut Option<i32>,
 ) -> Result<Answer, Error> {
-    let mut tx = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(engine)?;
+    let mut tx = conn.begin_with(begin).await.map_err(engine)?;
     let (pid, generation, next): (i32, i64, Vec<i64>) = sqlx::query_as(
         "SELECT pg_backend_pid(), g.generation, \
          (SELECT array_agg(c.next_offset ORDER BY c.log_partition) FROM checkpoint c) FROM generation g",

@@ -6,7 +6,7 @@
 
 use super::failure::engine;
 use super::variant::Variant;
-use super::{Upkeep, plain, sheets};
+use super::{Upkeep, plain, sheets, timescale};
 use crate::{Error, Refresh, Refreshed};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::time::{Duration, Instant};
@@ -54,12 +54,16 @@ async fn lead_refresh(
 ) -> Result<Refreshed, Error> {
     let hours = match variant {
         Variant::Plain => plain::refresh_hours(conn, work.hours).await?,
+        Variant::Timescale => timescale::refresh_hours(conn, work.hours).await?,
     };
     let days = if (hours as usize) < work.hours { work.days } else { 0 };
     let (days, days_left) = sheets::refresh(conn, days, work.calm_to, &upkeep.unfit).await?;
     let refreshed = Refreshed { hours, days, days_left, ..behind(conn).await? };
     if refreshed.hours_left == 0 {
-        fold(conn, upkeep).await?;
+        fold(conn, variant, upkeep).await?;
+    }
+    if refreshed.hours_left == 0 && refreshed.days_left == 0 && variant == Variant::Timescale {
+        timescale::convert_calm(conn, &upkeep.looked).await?;
     }
     Ok(refreshed)
 }
@@ -82,34 +86,65 @@ async fn behind(conn: &mut PgConnection) -> Result<Refreshed, Error> {
 }
 
 /// Folds pairs of signed rows that cancel out, where that is worth it. Commits only append beside it.
-async fn fold(conn: &mut PgConnection, upkeep: &Upkeep) -> Result<(), Error> {
+async fn fold(conn: &mut PgConnection, variant: Variant, upkeep: &Upkeep) -> Result<(), Error> {
     let is_due = upkeep.folded.lock().is_none_or(|at| at.elapsed() >= FOLD_EVERY);
     if !is_due {
         return Ok(());
     }
     *upkeep.folded.lock() = Some(Instant::now());
-    for (table, index, statement) in
-        [("session", "session_retracted", FOLD_SESSIONS), ("visitor", "visitor_retracted", FOLD_VISITORS)]
-    {
-        // Estimates that the server keeps anyway. Counting would read the whole table.
-        let estimate = "SELECT t.reltuples, i.reltuples FROM pg_class t, pg_class i WHERE t.oid = $1::regclass AND i.oid = $2::regclass";
-        let (rows, retracted): (f32, f32) =
-            sqlx::query_as(estimate).bind(table).bind(index).fetch_one(&mut *conn).await.map_err(engine)?;
-        if retracted >= LEAST.max(rows / PART) {
-            fold_table(conn, statement).await?;
-        }
+    if variant == Variant::Timescale {
+        timescale::fold_sessions(conn, FOLD_SESSIONS, (LEAST, PART)).await?;
+    } else {
+        fold_if_worthwhile(conn, "session", "session_retracted", FOLD_SESSIONS).await?;
+    }
+    fold_if_worthwhile(conn, "visitor", "visitor_retracted", FOLD_VISITORS).await
+}
+
+async fn fold_if_worthwhile(
+    conn: &mut PgConnection,
+    table: &str,
+    index: &str,
+    statement: &'static str,
+) -> Result<(), Error> {
+    // Estimates that the server keeps anyway. Counting would read the whole table.
+    let estimate = "SELECT t.reltuples, i.reltuples FROM pg_class t, pg_class i WHERE t.oid = $1::regclass AND i.oid = $2::regclass";
+    let (rows, retracted): (f32, f32) =
+        sqlx::query_as(estimate).bind(table).bind(index).fetch_one(&mut *conn).await.map_err(engine)?;
+    if retracted >= LEAST.max(rows / PART) {
+        fold_table(conn, statement).await?;
     }
     Ok(())
 }
 
 /// Folds both tables, worth it or not: for tests, whose tables are small.
-pub(super) async fn fold_all(conn: &mut PgConnection) -> Result<u64, Error> {
-    let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(REWRITING);
-    lock.execute(&mut *conn).await.map_err(engine)?;
-    let folded = fold_table(conn, FOLD_SESSIONS).await? + fold_table(conn, FOLD_VISITORS).await?;
-    let given_back = sqlx::query("SELECT pg_advisory_unlock($1)").bind(REWRITING);
-    given_back.execute(conn).await.map_err(engine)?;
+pub(super) async fn fold_all(conn: &mut PgConnection, variant: Variant) -> Result<u64, Error> {
+    take_turn(conn).await?;
+    let sessions = match variant {
+        Variant::Plain => fold_table(conn, FOLD_SESSIONS).await?,
+        Variant::Timescale => timescale::fold_sessions(conn, FOLD_SESSIONS, (0.0, f32::INFINITY)).await?,
+    };
+    let folded = sessions + fold_table(conn, FOLD_VISITORS).await?;
+    give_back(conn).await?;
     Ok(folded)
+}
+
+/// Turns a chunk into columns: for tests, and for whoever cannot wait for a refresh.
+pub(super) async fn convert(conn: &mut PgConnection) -> Result<timescale::Converted, Error> {
+    take_turn(conn).await?;
+    let converted = timescale::convert(conn).await?;
+    give_back(conn).await?;
+    Ok(converted)
+}
+
+/// Waits for the lock of who rewrites rows. On an error the session ends, and its lock with it.
+async fn take_turn(conn: &mut PgConnection) -> Result<(), Error> {
+    let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(REWRITING);
+    lock.execute(conn).await.map_err(engine).map(drop)
+}
+
+async fn give_back(conn: &mut PgConnection) -> Result<(), Error> {
+    let given_back = sqlx::query("SELECT pg_advisory_unlock($1)").bind(REWRITING);
+    given_back.execute(conn).await.map_err(engine).map(drop)
 }
 
 async fn fold_table(conn: &mut PgConnection, statement: &'static str) -> Result<u64, Error> {

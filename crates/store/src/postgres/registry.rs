@@ -37,13 +37,13 @@ impl Registry for PgStore {
     }
 
     async fn change_zone(&self, site: &Site) -> Result<(), Error> {
-        let (site, upkeep) = (site.clone(), self.upkeep.clone());
+        let (site, variant, upkeep) = (site.clone(), self.pools.variant, self.upkeep.clone());
         self.run(move |conn| {
             Box::pin(async move {
                 // In turn with refreshes of all processes; on an error the session ends, and its lock with it.
                 let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(REWRITING);
                 lock.execute(&mut *conn).await.map_err(engine)?;
-                zone::change(conn, &site).await?;
+                zone::change(conn, variant, &site).await?;
                 // Other days, other rows.
                 upkeep.unfit.lock().retain(|(of_site, _)| i64::from(*of_site) != i64::from(site.id.0));
                 let given_back = sqlx::query("SELECT pg_advisory_unlock($1)").bind(REWRITING);

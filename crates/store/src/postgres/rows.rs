@@ -34,6 +34,16 @@ pub(super) async fn events(conn: &mut PgConnection, events: &EventColumns) -> Re
     .await
 }
 
+/// The same events' ids, where `event` itself cannot keep them unique.
+pub(super) async fn event_ids(conn: &mut PgConnection, events: &EventColumns) -> Result<(), Error> {
+    copy(conn, "event_id", 2, events.len(), |at, row| {
+        row.integer(narrow(events.site[at], "site")?);
+        row.uuid(events.id[at]);
+        Ok(())
+    })
+    .await
+}
+
 pub(super) async fn sessions(conn: &mut PgConnection, versions: &[SessionVersion]) -> Result<(), Error> {
     copy(conn, "session", 13, versions.len(), |at, row| {
         let SessionVersion { site, visitor, day, session, sign } = &versions[at];

@@ -5,6 +5,8 @@
 
 use super::failure::engine;
 use super::registry::replace_site;
+use super::timescale;
+use super::variant::Variant;
 use crate::Error;
 use crate::zone::stretches;
 use pistats_core::Micros;
@@ -16,15 +18,24 @@ const DAYS: [(&str, &str, &str); 3] =
     [("event", "time_us", "day"), ("session", "first_us", "day"), ("visitor", "first_us", "first_day")];
 
 /// What is made of local days. Rows of the old days mean nothing any more.
-const MADE_OF_DAYS: [&str; 7] =
-    ["traffic_15m", "session_15m", "rollup_dirty", "sheet", "visitor_bitmap", "breakdown_1d", "sheet_dirty"];
+const MADE_OF_DAYS: [&str; 4] = ["sheet", "visitor_bitmap", "breakdown_1d", "sheet_dirty"];
+/// So are rollups. Where they are no tables their rows stay until a refresh makes them anew; marks hide them, so marks of
+/// before stay too: an hour may have a row in a rollup and none in its tables any more.
+const ROLLUPS: [&str; 3] = ["traffic_15m", "session_15m", "rollup_dirty"];
 
 const MARK: [&str; 2] = [include_str!("sql/mark_site_hours.sql"), include_str!("sql/mark_site_days.sql")];
 
 /// Puts a site in the place of the one with its id, and all its rows into the days of its zone.
-pub(super) async fn change(conn: &mut PgConnection, site: &Site) -> Result<(), Error> {
+pub(super) async fn change(conn: &mut PgConnection, variant: Variant, site: &Site) -> Result<(), Error> {
     let id: i32 = super::copy::narrow(site.id.0, "site")?;
     let mut tx = conn.begin().await.map_err(engine)?;
+    let rollups = match variant {
+        Variant::Plain => &ROLLUPS[..],
+        Variant::Timescale => {
+            timescale::rewrite_columns(&mut tx).await?;
+            &[]
+        }
+    };
     let count = "UPDATE generation SET generation = generation + 1, commits = commits + 1 RETURNING commits";
     let commit_no: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.map_err(engine)?;
     replace_site(&mut tx, site).await?;
@@ -35,7 +46,7 @@ pub(super) async fn change(conn: &mut PgConnection, site: &Site) -> Result<(), E
                 moved.bind(id).bind(from).bind(to).bind(offset).execute(&mut *tx).await.map_err(engine)?;
             }
         }
-        for table in MADE_OF_DAYS {
+        for table in MADE_OF_DAYS.iter().chain(rollups) {
             let delete = AssertSqlSafe(format!("DELETE FROM {table} WHERE site = $1"));
             sqlx::query(delete).bind(id).execute(&mut *tx).await.map_err(engine)?;
         }

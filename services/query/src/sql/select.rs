@@ -14,7 +14,7 @@
 use super::{Sql, all};
 use pistats_core::report::{Bots, Dimension, Filter, Operator, Selection};
 use pistats_core::time::Range;
-use pistats_core::{Micros, Zone};
+use pistats_core::{Day, Micros, Zone};
 
 /// The columns that say when a row happened.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,19 @@ impl At {
     pub(crate) fn lies_in(self, sql: &mut Sql<'_>, range: Range) -> String {
         match range {
             Range::Days { first, last } => {
-                let (first, last) = (sql.bind(i64::from(first.0)), sql.bind(i64::from(last.0)));
-                format!("{} BETWEEN {first} AND {last}", self.day)
+                let days = (sql.bind(i64::from(first.0)), sql.bind(i64::from(last.0)));
+                // The times say less than the days, but they are what engines divide tables by.
+                let (from, to) = around(first, last);
+                let times = (sql.bind(from.0), sql.bind(to.0));
+                format!(
+                    "{} BETWEEN {} AND {} AND {time} >= {} AND {time} < {}",
+                    self.day,
+                    days.0,
+                    days.1,
+                    times.0,
+                    times.1,
+                    time = self.time
+                )
             }
             Range::Times { from, to } => {
                 let (from, to) = (sql.bind(from.0), sql.bind(to.0));
@@ -45,6 +56,12 @@ impl At {
             }
         }
     }
+}
+
+/// Instants around all local days of a stretch, whatever the zone: none is a day away from UTC.
+fn around(first: Day, last: Day) -> (Micros, Micros) {
+    let midnight = |day: i64| Micros(day * Micros::DAY);
+    (midnight(i64::from(first.0) - 1), midnight(i64::from(last.0) + 2))
 }
 
 /// How a dimension is read.
@@ -288,7 +305,19 @@ fn matches(operator: Operator, value: &str, wanted: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pistats_core::Day;
+
+    /// The zones farthest from UTC, and one that was farther before it had standard time.
+    #[test]
+    fn local_days_lie_within_the_instants_around_them() {
+        for name in ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Asia/Manila", "Asia/Kathmandu"] {
+            let zone = Zone::named(name).expect("a zone");
+            for number in [-60_000, -1, 0, 19_782, 60_000] {
+                let (first, last) = (Day(number), Day(number + 6));
+                let (from, to) = around(first, last);
+                assert!(from < zone.start_of(first) && zone.end_of(last) < to, "{name}, day {number}");
+            }
+        }
+    }
 
     #[test]
     fn nothing_outside_of_a_range_lies_before_its_first_instant_outside() {

@@ -37,14 +37,22 @@ mod warehouse;
 #[path = "../reports/zones.rs"]
 mod zones;
 
+mod raw_rows;
+
 use crate::warehouse::Emptied;
 use async_trait::async_trait;
 use pistats_store::{
     Answer, Checkpoint, Commit, DuckConfig, DuckStore, Engine, Error, Lookup, PgConfig, PgStore, Refresh, Refreshed,
-    Statement, Store,
+    Statement, Store, Variant,
 };
 use pistats_testkit::postgres::{self, Database};
 use std::sync::Arc;
+
+/// What the cases run on; `None`: on DuckDB.
+fn variant() -> Option<Variant> {
+    let timescale = std::env::var(postgres::TIMESCALE).is_ok_and(|server| !server.is_empty());
+    if timescale { Some(Variant::Timescale) } else { postgres::plain().map(|_| Variant::Plain) }
+}
 
 fn empty_store() -> Emptied {
     let timescale = std::env::var(postgres::TIMESCALE).is_ok_and(|server| !server.is_empty());
