@@ -85,7 +85,7 @@ pub struct Key {
 }
 
 /// All sites and keys at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Directory {
     sites: HashMap<SiteId, Site>,
     keys: HashMap<KeyHash, Key>,

@@ -5,7 +5,7 @@ use super::{Invalid, Violations};
 use crate::aggregate::v1;
 use pistats_core::report::realtime::{RATE_SECONDS, Ranked};
 use pistats_core::report::{Bots, LivePart, TopicSum};
-use pistats_core::{Micros, Offset, PartitionId};
+use pistats_core::{Changes, Day, Micros, Offset, PartitionId, SiteChange, SiteId};
 use std::sync::Arc;
 
 /// Answers a second when the request names no number, and at most.
@@ -93,6 +93,33 @@ pub fn live_part(answer: v1::WatchLiveResponse) -> LivePart {
     }
 }
 
+/// A notice as a message.
+pub fn changes_answer(changes: &Changes) -> v1::WatchChangesResponse {
+    let site = |change: &SiteChange| v1::SiteChange {
+        site_id: change.site.0,
+        first_day: change.first.0,
+        last_day: change.last.0,
+    };
+    v1::WatchChangesResponse {
+        is_idle: false,
+        committed_us: changes.committed.0,
+        is_reset: changes.is_reset,
+        sites: changes.sites.iter().map(site).collect(),
+    }
+}
+
+/// A message as a notice with a number; none where it is only a sign of life.
+pub fn changes(answer: v1::WatchChangesResponse, number: u64) -> Option<Changes> {
+    let site = |change: v1::SiteChange| SiteChange {
+        site: SiteId(change.site_id),
+        first: Day(change.first_day),
+        last: Day(change.last_day),
+    };
+    let v1::WatchChangesResponse { is_idle, committed_us, is_reset, sites } = answer;
+    let committed = Micros(committed_us);
+    (!is_idle).then(|| Changes { number, committed, is_reset, sites: sites.into_iter().map(site).collect() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,8 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn a_notice_travels_with_its_days_and_a_sign_of_life_is_none() {
+        let sites = vec![SiteChange { site: SiteId(3), first: Day(-1), last: Day(20_000) }];
+        let notice = Changes { number: 9, committed: Micros(5), is_reset: false, sites };
+        assert_eq!(changes(changes_answer(&notice), 9), Some(notice));
+        let idle = v1::WatchChangesResponse { is_idle: true, ..Default::default() };
+        assert_eq!(changes(idle, 10), None);
+    }
+
+    #[test]
     fn a_request_is_refused_beyond_each_limit_and_not_at_it() {
-        let asked = |per_second, rows| watch_live(&v1::WatchLiveRequest { per_second, rows, bots: 0 });
+        let asked = |per_second, rows| watch_live(&v1::WatchLiveRequest { per_second, rows, ..Default::default() });
         let read = |asked: WatchLive| (asked.per_second, asked.rows, asked.bots);
         assert_eq!(asked(0, 0).map(read), Ok((4, 10, Bots::Exclude)));
         assert_eq!(asked(10, 10_000).map(read), Ok((10, 10_000, Bots::Exclude)));

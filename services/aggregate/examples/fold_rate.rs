@@ -107,7 +107,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let site = Site { id: SITE, name: "shop.example".into(), zone: Zone::named("Europe/Berlin")?, created: Micros(0) };
     let directory = Arc::new(ArcSwap::from_pointee(Directory::new([site], [])));
-    let store: Arc<dyn Store> = Arc::new(DuckStore::open(config)?);
+    let store = Arc::new(DuckStore::open(config)?);
     let log = Arc::new(MemoryLog::default());
     let records = records(events, visitors as u64, record_events, step_ms);
     let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
@@ -115,7 +115,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{events} events of {} bytes, {visitors} visitors, records of {record_events}", bytes / events);
 
     let (started, cpu) = (Instant::now(), cpu_seconds());
-    let parts = Parts::new(Config { trim_every_ms: 0, ..Config::default() }, log, store.clone(), directory, [7; 32]);
+    let parts = Parts::new(
+        Config { trim_every_ms: 0, ..Config::default() },
+        log,
+        store.clone(),
+        store.clone(),
+        directory,
+        [7; 32],
+    );
     let handle = Aggregator::start(parts);
     handle.caught_up().await?;
     let took = started.elapsed();

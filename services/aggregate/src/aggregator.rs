@@ -1,6 +1,7 @@
 //! The aggregator as a whole: start, supervision, shutdown.
 
 use crate::epoch::{Current, Running, Setup};
+use crate::holding::{Holding, News, new_owner};
 use crate::live::{Clock, Live};
 use crate::notices::Notices;
 use crate::pauses::Pauses;
@@ -9,10 +10,10 @@ use crate::times::Times;
 use crate::{Config, Error, recall, upkeep, usual};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use pistats_core::{Micros, PartitionId};
+use pistats_core::{Generation, Micros, PartitionId};
 use pistats_eventlog::EventLog;
 use pistats_rpc::auth::SharedDirectory;
-use pistats_store::Store;
+use pistats_store::{Held, Leases, Owner, Store};
 use pistats_telemetry::Meters;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -32,12 +33,21 @@ pub(crate) enum Command {
 /// Pause after a failure, doubled each time.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 
+/// Brings the directory up to date.
+pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), pistats_store::Error>> + Send + Sync>;
+
 /// Everything the aggregator needs.
 pub struct Parts {
     pub config: Config,
     pub log: Arc<dyn EventLog>,
     pub store: Arc<dyn Store>,
+    /// Who folds which partition; of the same warehouse.
+    pub leases: Arc<dyn Leases>,
+    /// Who this process is to the others.
+    pub owner: Owner,
     pub directory: SharedDirectory,
+    /// Brings the directory up to date with the registry: called before folding begins.
+    pub reload: Reload,
     /// Of the instance: keys the hash that visitors are known by. Another secret makes all visitors new.
     pub secret: [u8; 32],
     /// The server's clock.
@@ -47,16 +57,25 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// The parts with the system's clock, telling nobody.
+    /// The parts with the system's clock, a name of host and process, and a directory that others keep up to date, telling nobody.
     pub fn new(
         config: Config,
         log: Arc<dyn EventLog>,
         store: Arc<dyn Store>,
+        leases: Arc<dyn Leases>,
         directory: SharedDirectory,
         secret: [u8; 32],
     ) -> Parts {
-        Parts { config, log, store, directory, secret, clock: Arc::new(system_now), meters: Meters::off() }
+        let owner = new_owner(process_name());
+        let reload: Reload = Arc::new(|| futures::future::ready(Ok(())).boxed());
+        let (clock, meters): (Clock, Meters) = (Arc::new(system_now), Meters::off());
+        Parts { config, log, store, leases, owner, directory, reload, secret, clock, meters }
     }
+}
+
+fn process_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "localhost".into());
+    format!("{}:{}", host.trim(), std::process::id())
 }
 
 fn system_now() -> Micros {
@@ -82,10 +101,14 @@ impl Aggregator {
     ///
     /// Nothing can go wrong here: a warehouse or log that does not answer is tried again for ever, and is logged.
     pub fn start(parts: Parts) -> Handle {
-        let Parts { config, log, store, directory, secret, clock, meters } = parts;
+        let Parts { config, log, store, leases, owner, directory, reload, secret, clock, meters } = parts;
         let (live, stats, commits, notices) = (Live::new(clock), Stats::new(), watch::Sender::new(0), Notices::new());
         let times = Times::new(&meters);
-        let setup = Arc::new(Setup { config, log, store, directory, secret, live, stats, times, commits, notices });
+        let millis = Duration::from_millis;
+        let holding = Holding::new(leases, owner, millis(config.lease_ms), millis(config.heartbeat_ms.max(8)));
+        let setup =
+            Setup { config, log, store, holding, directory, reload, secret, live, stats, times, commits, notices };
+        let setup = Arc::new(setup);
         let (commands, asked) = mpsc::channel(4);
         let current = Current::default();
         let supervisor = tokio::spawn(supervise(setup.clone(), current.clone(), asked));
@@ -100,7 +123,7 @@ impl Handle {
         self.setup.commits.subscribe()
     }
 
-    /// Waits until everything that is in the log now is folded and committed.
+    /// Waits until everything that is in the log now, of the partitions folded here, is committed.
     ///
     /// Errors: the log cannot tell its bounds, or the aggregator is stopped.
     pub async fn caught_up(&self) -> Result<(), Error> {
@@ -137,9 +160,10 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
     let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
     let mut recalls = true;
     let mut has_failed = false;
+    let mut held = Vec::new();
     loop {
         let commits_before = *setup.commits.borrow();
-        let error = match start(&setup, &mut recalls).await {
+        let error = match start(&setup, &mut held, &mut recalls).await {
             Err(error) => Arc::new(error),
             Ok(running) => {
                 let epoch = running.epoch.clone();
@@ -154,11 +178,17 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
                 let command = tokio::select! {
                     command = asked.recv() => Some(command.unwrap_or(Command::Shutdown)),
                     _ = epoch.failed() => None,
+                    news = setup.holding.news() => {
+                        if news == News::Lost {
+                            epoch.fail(Error::Lost);
+                        }
+                        None
+                    }
                 };
                 *current.lock() = None;
                 running.stop().await;
                 match command {
-                    Some(Command::Shutdown) => return,
+                    Some(Command::Shutdown) => return setup.holding.leave().await,
                     // What a replay repairs is added to the live state, so that must be what is stored.
                     Some(Command::Reset(reply)) => {
                         waiting.push(reply);
@@ -181,14 +211,17 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
             pause = RETRY_FIRST;
         }
         if pause == RETRY_FIRST {
-            tracing::error!(%error, "folding failed; starting again from the stored checkpoints");
+            match error.is_expected() {
+                true => tracing::info!(%error, "folding starts again from the stored checkpoints"),
+                false => tracing::error!(%error, "folding failed; starting again from the stored checkpoints"),
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(pause.min(longest)) => {}
             command = asked.recv() => match command {
                 Some(Command::Reset(reply)) => waiting.push(reply),
                 Some(Command::Pause(work)) => pause_for(&setup, work, &mut recalls).await,
-                Some(Command::Shutdown) | None => return,
+                Some(Command::Shutdown) | None => return setup.holding.leave().await,
             },
         }
         pause = (pause * 2).min(longest);
@@ -205,15 +238,27 @@ async fn pause_for(setup: &Setup, work: BoxFuture<'static, ()>, recalls: &mut bo
     setup.notices.reset(setup.live.now());
 }
 
-async fn start(setup: &Arc<Setup>, recalls: &mut bool) -> Result<Running, Error> {
+/// Starts with the partitions that are to be folded here; `held` are those of the last time.
+async fn start(setup: &Arc<Setup>, held: &mut Vec<Held>, recalls: &mut bool) -> Result<Running, Error> {
+    let now_held = setup.holding.settle().await?;
+    if *held != now_held {
+        let numbers: Vec<u16> = now_held.iter().map(|held| held.partition.0).collect();
+        tracing::info!(owner = setup.holding.owner.name, partitions = ?numbers, "folding these partitions");
+        *recalls = true;
+        held.clone_from(&now_held);
+    }
+    // In this order: a lease, so that no other owner commits any more; the checkpoints, with the generation that commits will
+    // name; and then the zones, which are of that generation unless the store refuses the commits.
     let checkpoints = setup.store.checkpoints().await?;
+    (setup.reload)().await?;
+    let generation = checkpoints.first().map_or(Generation(0), |checkpoint| checkpoint.generation);
     if *recalls {
-        let (recalled, as_of) = recall::recall(setup).await?;
-        setup.live.restart(recalled, &as_of);
+        let (recalled, as_of) = recall::recall(setup, held).await?;
+        setup.live.restart(recalled, &as_of, held);
         usual::learn(setup, setup.live.now()).await?;
         *recalls = false;
     }
-    let generation = checkpoints.first().map_or(0, |checkpoint| checkpoint.generation.0);
-    setup.stats.stands_at(generation, checkpoints.iter().map(|checkpoint| (checkpoint.partition, checkpoint.next)));
-    Running::start(setup.clone(), checkpoints)
+    let stands_at = checkpoints.iter().map(|checkpoint| (checkpoint.partition, checkpoint.next));
+    setup.stats.stands_at(generation.0, stands_at, held);
+    Running::start(setup.clone(), checkpoints, generation, now_held)
 }

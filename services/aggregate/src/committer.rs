@@ -4,12 +4,13 @@
 //! the fixed price. Folding goes on meanwhile.
 
 use crate::epoch::Epoch;
+use crate::holding::epoch_of;
 use crate::notices;
 use crate::stats::Counts;
 use crate::window::Window;
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{Micros, Offset, PartitionId};
-use pistats_store::Commit;
+use pistats_store::{Commit, Fence, Held};
 use pistats_telemetry::{TraceParent, span, trace};
 use std::time::{Duration, Instant};
 use tracing::{Instrument as _, Span};
@@ -51,6 +52,10 @@ fn commit(
         links.append(&mut window.links);
         window.add_to(partition, &mut commit);
     }
+    let leases = parts.iter().filter_map(|(partition, _, _)| {
+        epoch_of(&epoch.held, *partition).map(|epoch| Held { partition: *partition, epoch })
+    });
+    commit.fence = Fence { leases: leases.collect(), generation: Some(epoch.generation) };
     let span = span_of(&commit, &links);
     let touched = notices::touched(&commit);
     let started = Instant::now();

@@ -32,6 +32,10 @@ pub struct Config {
     pub refresh_days: usize,
     /// A day's sheet is built when no commit has touched the day for this long, milliseconds.
     pub calm_ms: u64,
+    /// How long a lease of a partition lasts that is not extended, milliseconds: no other process takes over sooner.
+    pub lease_ms: u64,
+    /// How often leases are extended, and others looked at, milliseconds.
+    pub heartbeat_ms: u64,
     /// Longest pause between two attempts after a failure, milliseconds.
     pub retry_max_ms: u64,
 }
@@ -54,6 +58,8 @@ impl Default for Config {
             // A day of 100,000 events takes a few tenths of a second, and rollups wait meanwhile.
             refresh_days: 4,
             calm_ms: 3_000,
+            lease_ms: pistats_store::LEASE_TTL.as_millis() as u64,
+            heartbeat_ms: pistats_store::HEARTBEAT.as_millis() as u64,
             retry_max_ms: 10_000,
         }
     }

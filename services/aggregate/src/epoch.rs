@@ -10,8 +10,10 @@
 //! Why so coarse: a commit that failed may or may not have taken effect, and what was folded on top of it may be wrong.
 //! The warehouse knows; so everything in memory goes, and folding starts again at the stored checkpoints.
 
+use crate::aggregator::Reload;
 use crate::committer;
 use crate::gate::Gate;
+use crate::holding::{Holding, epoch_of};
 use crate::ids::IdIndex;
 use crate::inbox::Inbox;
 use crate::live::Live;
@@ -22,10 +24,10 @@ use crate::times::Times;
 use crate::worker::{Halt, Worker};
 use crate::{Config, Error};
 use parking_lot::Mutex;
-use pistats_core::PartitionId;
+use pistats_core::{Generation, PartitionId};
 use pistats_eventlog::EventLog;
 use pistats_rpc::auth::SharedDirectory;
-use pistats_store::{Checkpoint, Store};
+use pistats_store::{Checkpoint, Held, Store};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::watch;
@@ -35,7 +37,9 @@ pub(crate) struct Setup {
     pub config: Config,
     pub log: Arc<dyn EventLog>,
     pub store: Arc<dyn Store>,
+    pub holding: Holding,
     pub directory: SharedDirectory,
+    pub reload: Reload,
     pub secret: [u8; 32],
     pub live: Live,
     pub stats: Stats,
@@ -54,6 +58,12 @@ pub(crate) struct Epoch {
     pub inboxes: Vec<Inbox>,
     /// Where each partition started.
     pub checkpoints: Vec<Checkpoint>,
+    /// In which it folds.
+    pub generation: Generation,
+    /// For threads that must wait for something async.
+    pub runtime: tokio::runtime::Handle,
+    /// The partitions that it folds, and under which leases.
+    pub held: Vec<Held>,
     failure: watch::Sender<Option<Arc<Error>>>,
 }
 
@@ -66,13 +76,16 @@ pub(crate) struct Running {
 }
 
 impl Epoch {
-    fn new(setup: Arc<Setup>, checkpoints: Vec<Checkpoint>) -> Epoch {
+    fn new(setup: Arc<Setup>, checkpoints: Vec<Checkpoint>, generation: Generation, held: Vec<Held>) -> Epoch {
         let config = &setup.config;
         Epoch {
             index: IdIndex::new(config.held_ids),
             gate: Gate::new(config),
             inboxes: PartitionId::all().map(|_| Inbox::new(config.inbox_bytes)).collect(),
             checkpoints,
+            generation,
+            held,
+            runtime: tokio::runtime::Handle::current(),
             failure: watch::Sender::new(None),
             setup,
         }
@@ -102,6 +115,11 @@ impl Epoch {
         self.failure.borrow().clone()
     }
 
+    /// Whether a partition is folded in it.
+    pub(crate) fn holds(&self, partition: PartitionId) -> bool {
+        epoch_of(&self.held, partition).is_some()
+    }
+
     /// Whether live records wait or are being folded.
     pub(crate) fn is_busy(&self) -> bool {
         self.inboxes.iter().any(Inbox::is_busy)
@@ -121,10 +139,16 @@ impl Drop for Guard {
 
 impl Running {
     /// Starts all threads and tasks of an epoch. Must be called within the runtime.
-    pub(crate) fn start(setup: Arc<Setup>, checkpoints: Vec<Checkpoint>) -> Result<Running, Error> {
-        let epoch = Arc::new(Epoch::new(setup, checkpoints));
+    pub(crate) fn start(
+        setup: Arc<Setup>,
+        checkpoints: Vec<Checkpoint>,
+        generation: Generation,
+        held: Vec<Held>,
+    ) -> Result<Running, Error> {
+        let epoch = Arc::new(Epoch::new(setup, checkpoints, generation, held));
+        let partitions: Vec<PartitionId> = epoch.held.iter().map(|held| held.partition).collect();
         let mut workers = Vec::new();
-        for partition in PartitionId::all() {
+        for partition in partitions.iter().copied() {
             let own = epoch.clone();
             workers.push(spawn(format!("fold-{}", partition.0), move || {
                 let _guard = Guard(own.clone(), "a worker");
@@ -134,12 +158,12 @@ impl Running {
             })?);
         }
         let own = epoch.clone();
-        let runtime = tokio::runtime::Handle::current();
         let committer = spawn("commit".into(), move || {
             let _guard = Guard(own.clone(), "the committer");
-            committer::run(&own, &runtime);
+            committer::run(&own, &own.runtime);
         })?;
-        let readers = PartitionId::all().map(|partition| tokio::spawn(reader::run(epoch.clone(), partition))).collect();
+        let readers =
+            partitions.into_iter().map(|partition| tokio::spawn(reader::run(epoch.clone(), partition))).collect();
         Ok(Running { epoch, readers, workers, committer })
     }
 

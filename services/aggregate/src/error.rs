@@ -11,6 +11,20 @@ pub enum Error {
     Panicked(&'static str),
     #[error("a thread could not be started: {0}")]
     Thread(String),
+    /// Another process folds on.
+    #[error("the lease of a partition was lost")]
+    Lost,
+    /// It is not this process that folds it.
+    #[error("partition {} is not folded here", .0.0)]
+    NotHere(pistats_core::PartitionId),
     #[error("the aggregator is stopped")]
     Stopped,
+}
+
+impl Error {
+    /// Whether it is part of sharing partitions and changing zones: nothing is wrong.
+    pub(crate) fn is_expected(&self) -> bool {
+        use pistats_store::Error::{Fenced, OtherGeneration};
+        matches!(self, Error::Lost | Error::Store(Fenced { .. } | OtherGeneration { .. }))
+    }
 }

@@ -10,6 +10,7 @@
 //! | part | files |
 //! |---|---|
 //! | the whole: start, failure, shutdown | `aggregator` `epoch` `config` `error` |
+//! | which partitions: leases, shares | `holding` |
 //! | folding | `reader` `inbox` `worker` `arrival` `resends` `ids` `visitors` `enriched` `window` |
 //! | committing | `gate` `committer` `notices` |
 //! | repair | `repair` `lost` `replay` |
@@ -20,6 +21,8 @@
 //! - **Order never matters**: sessions are an algebra (`core::session`), first seen is a minimum, and a commit holds the
 //!   net difference of two states (`window`). Only visitors' numbers depend on the order of arrival.
 //! - **All state can be lost**: it is rebuilt from the warehouse and the log at the checkpoint.
+//! - **One folds a partition**: every commit names the leases and the generation that it was folded under, and the store
+//!   refuses what is stale; `holding` sees to it that little is.
 //! - **Memory is bounded**: ids, visitors, inboxes and windows each have a bound in [`Config`].
 //!
 //! It is not responsible for reports (Query), for what an event may be (Ingest), nor for how rows are kept (the store).
@@ -33,6 +36,7 @@ mod epoch;
 mod error;
 mod figures;
 mod gate;
+mod holding;
 mod ids;
 mod inbox;
 mod live;
@@ -56,10 +60,11 @@ mod visitors;
 mod window;
 mod worker;
 
-pub use aggregator::{Aggregator, Handle, Parts};
+pub use aggregator::{Aggregator, Handle, Parts, Reload};
 pub use config::Config;
 pub use error::Error;
 pub use figures::{Figures, PartitionFigures, Watched};
+pub use holding::new_owner;
 pub use live::Clock;
 pub use observer::Observer;
 pub use pauses::Pauses;

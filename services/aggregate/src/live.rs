@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 use pistats_core::report::realtime::{CURRENT_US, LivePart, MINUTES};
 use pistats_core::report::{AsOf, Bots};
 use pistats_core::{Day, Micros, Offset, PartitionId, SiteChange, SiteId};
+use pistats_store::Held;
 use site::Site;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +43,8 @@ pub(crate) struct Live {
     /// The number of the last restart among them: sites that are not there changed then.
     restarted: AtomicU64,
     generation: AtomicU64,
+    /// The partitions that are folded here.
+    held: Mutex<Vec<PartitionId>>,
     /// By partition. A record's is set while its site is locked: who locks the site sees both or neither.
     folded: Vec<AtomicU64>,
 }
@@ -69,6 +72,7 @@ impl Live {
             moves: AtomicU64::new(0),
             restarted: AtomicU64::new(0),
             generation: AtomicU64::new(0),
+            held: Mutex::default(),
             folded: PartitionId::all().map(|_| AtomicU64::new(0)).collect(),
         }
     }
@@ -126,7 +130,7 @@ impl Live {
         };
         // Still under the site's lock.
         let next = |partition: PartitionId| Offset(self.folded[partition.index()].load(Ordering::Acquire));
-        let next_offsets = PartitionId::all().map(|partition| (partition, next(partition))).collect();
+        let next_offsets = self.held.lock().iter().map(|partition| (*partition, next(*partition))).collect();
         LivePart { generation: self.generation.load(Ordering::Acquire), next_offsets, ..part }
     }
 
@@ -178,7 +182,7 @@ impl Live {
     }
 
     /// Replaces everything by what the warehouse remembers: what was folded but not committed will be folded again.
-    pub(crate) fn restart(&self, recalled: Recalled, as_of: &AsOf) {
+    pub(crate) fn restart(&self, recalled: Recalled, as_of: &AsOf, held: &[Held]) {
         let now = self.now();
         let mut sites = self.sites.lock();
         sites.clear();
@@ -190,6 +194,7 @@ impl Live {
         for (partition, next) in PartitionId::all().zip(&as_of.next_offsets) {
             self.passed(partition, *next);
         }
+        *self.held.lock() = held.iter().map(|held| held.partition).collect();
         self.generation.store(as_of.generation.0, Ordering::Release);
         self.restarted.store(self.next_move(), Ordering::Relaxed);
     }

@@ -6,36 +6,38 @@ use crate::live::{Memory, Recalled, Remembered, WAITING_MOST};
 use pistats_core::report::AsOf;
 use pistats_core::report::realtime::{CURRENT_US, RATE_SECONDS};
 use pistats_core::{Micros, SiteId, VisitorNo};
-use pistats_store::{Cell, Statement};
+use pistats_store::{Cell, Held, Statement};
 
-/// Events by minute.
+/// Events by minute. The partitions that are folded here stand in place of the word.
 const MINUTES: &str = "SELECT site, bot, time_us - time_us % 60000000, count(*) FROM event \
-    WHERE time_us > $1 AND time_us <= $2 GROUP BY site, bot, time_us - time_us % 60000000";
+    WHERE time_us > $1 AND time_us <= $2 AND log_partition IN (PARTITIONS) GROUP BY site, bot, time_us - time_us % 60000000";
 
 /// Events by second of receipt.
 const RECEIVED: &str = "SELECT site, bot, received_us - received_us % 1000000, count(*) FROM event \
-    WHERE received_us >= $1 GROUP BY site, bot, received_us - received_us % 1000000";
+    WHERE received_us >= $1 AND log_partition IN (PARTITIONS) GROUP BY site, bot, received_us - received_us % 1000000";
 
 /// Who was seen where, latest.
 const SEEN: &str = "SELECT site, bot, max(time_us), visitor, host || path, source, country FROM event \
-    WHERE time_us > $1 AND time_us <= $2 GROUP BY site, bot, visitor, host || path, source, country";
+    WHERE time_us > $1 AND time_us <= $2 AND log_partition IN (PARTITIONS) GROUP BY site, bot, visitor, host || path, source, country";
 
 /// Events of topics by minute; an event counts once for each of its topics.
 const TOPICS: &str = "SELECT site, bot, minute, count(*), topic FROM ( \
       SELECT DISTINCT site, id, bot, time_us - time_us % 60000000 AS minute, unnest(topics) AS topic FROM event \
-      WHERE time_us > $1 AND time_us <= $2) AS talk \
+      WHERE time_us > $1 AND time_us <= $2 AND log_partition IN (PARTITIONS)) AS talk \
     GROUP BY site, bot, minute, topic";
 
 /// Events whose time is still to come, one more than may wait.
 const WAITING: &str = "SELECT site, bot, time_us, visitor, host || path, source, country, topics FROM event \
-    WHERE time_us > $1 ORDER BY time_us LIMIT $2";
+    WHERE time_us > $1 AND log_partition IN (PARTITIONS) ORDER BY time_us LIMIT $2";
 
-/// Reads the live state of all sites, and how far it is folded.
-pub(crate) async fn recall(setup: &Setup) -> Result<(Recalled, AsOf), Error> {
+/// Reads the live state of all sites, of the partitions that are folded here, and how far it is folded.
+pub(crate) async fn recall(setup: &Setup, held: &[Held]) -> Result<(Recalled, AsOf), Error> {
     let (since, now) = (setup.live.since().0, setup.live.now());
     let received = (now.0.div_euclid(Micros::SECOND) - RATE_SECONDS) * Micros::SECOND;
-    let statement =
-        |sql: &str, values: &[i64]| Statement::new(sql, values.iter().map(|value| Cell::Int(*value)).collect());
+    if held.is_empty() {
+        return Ok((Recalled::new(), setup.store.read(Vec::new()).await?.as_of));
+    }
+    let statement = |sql: &str, values: &[i64]| of_partitions(sql, values, held);
     let statements = vec![
         statement(MINUTES, &[since, now.0]),
         statement(RECEIVED, &[received]),
@@ -58,6 +60,17 @@ pub(crate) async fn recall(setup: &Setup) -> Result<(Recalled, AsOf), Error> {
         }
     }
     Ok((recalled, answer.as_of))
+}
+
+/// The statement over these partitions; `PARTITIONS` in its text stands for them.
+fn of_partitions(sql: &str, values: &[i64], held: &[Held]) -> Statement {
+    let mut cells: Vec<Cell> = values.iter().map(|value| Cell::Int(*value)).collect();
+    let mut places = Vec::with_capacity(held.len());
+    for held in held {
+        cells.push(Cell::Int(i64::from(held.partition.0)));
+        places.push(format!("${}", cells.len()));
+    }
+    Statement::new(sql.replace("PARTITIONS", &places.join(", ")), cells)
 }
 
 /// A row of the statement with this number.

@@ -45,7 +45,7 @@ impl Worker {
         epoch.gate.flush(self.partition)?;
 
         let packed: Vec<_> = records.iter().map(arrival::unpack).collect();
-        let directory = epoch.setup.directory.load_full();
+        let directory = self.directory(&packed)?;
         let read = |(record, packed)| arrival::read(record, packed, &directory, &epoch.setup.secret);
         let mut batch: Vec<Arrived<'_>> = records.iter().zip(packed.iter().map(Option::as_ref)).map(read).collect();
         let mut pins = Pins::default();

@@ -58,13 +58,21 @@ struct Stretch {
 pub type Replaying = mpsc::Receiver<Result<Progress, ReplayError>>;
 
 impl Handle {
-    /// Replays partitions (none named: all) from a position. Dropping the receiver ends it after the batch at hand.
+    /// Replays partitions (none named: all that are folded here) from a position. Dropping the receiver ends it after the batch at hand.
     ///
-    /// Errors: another replay runs; the position was trimmed or lies beyond the end. Where all partitions are meant,
+    /// Errors: another replay runs; the position was trimmed or lies beyond the end; a partition is not folded here, or
+    /// no longer. Where all partitions are meant,
     /// an offset that only some of them have is no error: the others have nothing to replay.
     pub async fn replay(&self, position: Position, partitions: &[PartitionId]) -> Result<Replaying, ReplayError> {
         let only = self.replaying.clone().try_lock_owned().map_err(|_| ReplayError::Running)?;
-        let stretches = stretches(self.setup.log.as_ref(), position, partitions).await?;
+        let asked: Vec<PartitionId> = match partitions {
+            [] => self.setup.holding.held().iter().map(|held| held.partition).collect(),
+            asked => asked.to_vec(),
+        };
+        if let Some(other) = asked.iter().find(|partition| !self.setup.holding.holds(**partition)) {
+            return Err(Error::NotHere(*other).into());
+        }
+        let stretches = stretches(self.setup.log.as_ref(), position, &asked, partitions.is_empty()).await?;
         let (progress, receiver) = mpsc::channel(16);
         let (setup, current, commands) = (self.setup.clone(), self.current.clone(), self.commands.clone());
         let replay = Replay { setup, current, progress, at: Progress::default(), only };
@@ -76,19 +84,18 @@ impl Handle {
 async fn stretches(
     log: &dyn EventLog,
     position: Position,
-    partitions: &[PartitionId],
+    asked: &[PartitionId],
+    are_all: bool,
 ) -> Result<Vec<Stretch>, ReplayError> {
-    let asked: Vec<PartitionId> =
-        if partitions.is_empty() { PartitionId::all().collect() } else { partitions.to_vec() };
     let mut stretches = Vec::new();
     let mut refused = None;
-    for partition in asked {
+    for partition in asked.iter().copied() {
         let at = |source| ReplayError::Position { partition, source };
         let bounds = log.bounds(partition).await.map_err(at)?;
         match start(log, partition, position, bounds).await {
             Ok(from) => stretches.push(Stretch { partition, from, to: bounds.next, end: bounds.next }),
             Err(error @ (pistats_eventlog::Error::BeyondEnd { .. } | pistats_eventlog::Error::Trimmed { .. }))
-                if partitions.is_empty() =>
+                if are_all =>
             {
                 refused = Some(at(error));
             }
@@ -183,6 +190,9 @@ impl Replay {
             }
         }
         for stretch in &stretches {
+            if !self.setup.holding.holds(stretch.partition) {
+                return Err(Error::NotHere(stretch.partition));
+            }
             tokio::select! {
                 () = self.setup.stats.reaches(stretch.partition, stretch.end) => {}
                 () = self.progress.closed() => return Ok(()),
@@ -224,6 +234,9 @@ impl Replay {
     async fn repair(&self, partition: PartitionId, batch: Vec<Record>, lost: &Arc<Lost>) -> Result<Repaired, Error> {
         loop {
             let epoch = self.epoch().await?;
+            if !epoch.holds(partition) {
+                return Err(Error::NotHere(partition));
+            }
             if let Some(repaired) = repair(&epoch.inboxes[partition.index()], batch.clone(), lost.clone(), false).await
             {
                 return Ok(repaired);

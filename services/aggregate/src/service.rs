@@ -7,7 +7,7 @@ use crate::upkeep;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use pistats_core::ids::PARTITIONS;
-use pistats_core::{Micros, Offset, PartitionId, Scope, SiteId};
+use pistats_core::{Changes, Micros, Offset, PartitionId, Scope, SiteId};
 use pistats_eventlog::Position;
 use pistats_proto::aggregate::v1 as proto;
 use pistats_proto::aggregate::v1::aggregate_service_server::{AggregateService, AggregateServiceServer};
@@ -17,6 +17,8 @@ use pistats_rpc::auth::Principal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -30,15 +32,12 @@ const LIVE_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 pub struct Service {
     handle: Arc<Handle>,
     refusals: Option<Refusals>,
-    owner: String,
 }
 
 impl Service {
     /// Serves a running aggregator; `refusals` adds what the collector of this process refused to the drops.
     pub fn new(handle: Arc<Handle>, refusals: Option<Refusals>) -> Service {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "localhost".into());
-        let owner = format!("{}:{}", host.trim(), std::process::id());
-        Service { handle, refusals, owner }
+        Service { handle, refusals }
     }
 
     /// The service, ready to be added to a server.
@@ -60,10 +59,17 @@ impl AggregateService for Service {
         self.principal(&request)?.instance()?;
         let setup = &self.handle.setup;
         let view = setup.stats.view();
+        let owners = setup.holding.leases().list().await.map_err(unavailable)?.leases;
+        let folded = setup.stats.folded();
+        // How far the others are stands in the warehouse.
+        let others = match folded.len() < usize::from(PARTITIONS) {
+            true => setup.store.checkpoints().await.map_err(unavailable)?,
+            false => Vec::new(),
+        };
         let mut partitions = Vec::with_capacity(usize::from(PARTITIONS));
         let mut drops: BTreeMap<String, u64> = BTreeMap::new();
         for (partition, stats) in PartitionId::all().zip(&view.partitions) {
-            let bounds = setup.log.bounds(partition).await.map_err(|error| Status::unavailable(error.to_string()))?;
+            let bounds = setup.log.bounds(partition).await.map_err(unavailable)?;
             for (reason, count) in [
                 ("duplicate", stats.counts.duplicates),
                 ("undecodable", stats.counts.undecodable),
@@ -73,13 +79,18 @@ impl AggregateService for Service {
             ] {
                 *drops.entry(reason.into()).or_default() += count;
             }
+            let is_own = folded.contains(&partition);
+            let stored = others.iter().find(|other| !is_own && other.partition == partition);
+            let checkpoint = stored.map_or(stats.checkpoint, |stored| stored.next);
+            let owner = owners.get(partition.index()).and_then(|lease| lease.owner.as_ref());
             partitions.push(proto::Partition {
                 partition: u32::from(partition.0),
                 first_offset: bounds.first.0,
                 next_offset: bounds.next.0,
-                checkpoint: stats.checkpoint.0,
-                lag: bounds.next.0.saturating_sub(stats.checkpoint.0),
-                owner: self.owner.clone(),
+                checkpoint: checkpoint.0,
+                lag: bounds.next.0.saturating_sub(checkpoint.0),
+                owner: owner.map_or(String::new(), |owner| owner.name.clone()),
+                is_own,
                 events: stats.counts.events,
                 events_per_second: stats.events_per_second,
                 duplicates: stats.counts.duplicates,
@@ -96,7 +107,8 @@ impl AggregateService for Service {
             freshness_us: view.freshness_us,
             commits: view.commits,
             last_commit_us: u64::try_from(view.last_commit.as_micros()).unwrap_or(u64::MAX),
-            upkeep: Some(upkeep::behind(setup).await.map_err(|error| Status::unavailable(error.to_string()))?),
+            upkeep: Some(upkeep::behind(setup).await.map_err(unavailable)?),
+            unreachable: Vec::new(),
         }))
     }
 
@@ -118,13 +130,50 @@ impl AggregateService for Service {
         &self,
         request: Request<proto::WatchLiveRequest>,
     ) -> Result<Response<Self::WatchLiveStream>, Status> {
-        let site = self.principal(&request)?.site_with(&[Scope::Read])?;
+        let caller = self.principal(&request)?;
+        let site = match (caller.scope, request.get_ref().site_id) {
+            (Scope::Instance, 0) => {
+                return Err(Status::invalid_argument("site_id: the instance key has no site; name one"));
+            }
+            (Scope::Instance, site) => SiteId(site),
+            (_, 0) => caller.site_with(&[Scope::Read])?,
+            (_, _) => return Err(Status::invalid_argument("site_id: the key tells the site; leave it out")),
+        };
         let asked =
             convert::watch_live(request.get_ref()).map_err(|error| Status::invalid_argument(error.to_string()))?;
         // Room for one answer: a slow reader gets the newest state, late, and never a queue of old ones.
         let (answers, receiver) = tokio::sync::mpsc::channel(1);
         tokio::spawn(watch(self.handle.setup.clone(), site, asked, answers));
         Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    type WatchChangesStream = ReceiverStream<Result<proto::WatchChangesResponse, Status>>;
+
+    async fn watch_changes(
+        &self,
+        request: Request<proto::WatchChangesRequest>,
+    ) -> Result<Response<Self::WatchChangesStream>, Status> {
+        self.principal(&request)?.instance()?;
+        // Before the first message: from it on no commit goes unheard.
+        let changes = self.handle.setup.notices.subscribe();
+        let (answers, receiver) = tokio::sync::mpsc::channel(16);
+        tokio::spawn(tell(changes, answers));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+async fn tell(
+    mut changes: broadcast::Receiver<Arc<Changes>>,
+    answers: tokio::sync::mpsc::Sender<Result<proto::WatchChangesResponse, Status>>,
+) {
+    let mut answer = proto::WatchChangesResponse { is_idle: true, ..Default::default() };
+    while answers.send(Ok(answer)).await.is_ok() {
+        answer = match tokio::time::timeout(LIVE_AT_LEAST_EVERY, changes.recv()).await {
+            Ok(Ok(notice)) => convert::changes_answer(&notice),
+            Ok(Err(RecvError::Lagged(_))) => proto::WatchChangesResponse { is_reset: true, ..Default::default() },
+            Ok(Err(RecvError::Closed)) => return,
+            Err(_) => proto::WatchChangesResponse { is_idle: true, ..Default::default() },
+        };
     }
 }
 
@@ -155,6 +204,10 @@ async fn watch(
     }
 }
 
+fn unavailable(error: impl std::fmt::Display) -> Status {
+    Status::unavailable(error.to_string())
+}
+
 fn replay_response(at: Progress) -> proto::ReplayResponse {
     let Progress { records, records_total, events, repaired, unchanged, done } = at;
     proto::ReplayResponse { records, records_total, events, repaired, unchanged, done }
@@ -167,6 +220,7 @@ fn replay_status(error: ReplayError) -> Status {
             source: pistats_eventlog::Error::Trimmed { .. } | pistats_eventlog::Error::BeyondEnd { .. },
             ..
         } => Status::out_of_range(error.to_string()),
+        ReplayError::Failed(crate::Error::NotHere(_)) => Status::failed_precondition(error.to_string()),
         ReplayError::Position { .. } | ReplayError::Failed(_) => Status::unavailable(error.to_string()),
     }
 }

@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{Micros, Offset, PartitionId};
+use pistats_store::Held;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -58,6 +59,8 @@ impl PartitionStats {
 #[derive(Clone, Debug, Default)]
 struct State {
     partitions: Vec<PartitionStats>,
+    /// The partitions that are folded here.
+    folded: Vec<PartitionId>,
     generation: u64,
     commits: u64,
     last_commit: Duration,
@@ -99,9 +102,15 @@ impl Stats {
     }
 
     /// The checkpoints as the warehouse has them, at the start and after a failure.
-    pub(crate) fn stands_at(&self, generation: u64, checkpoints: impl Iterator<Item = (PartitionId, Offset)>) {
+    pub(crate) fn stands_at(
+        &self,
+        generation: u64,
+        checkpoints: impl Iterator<Item = (PartitionId, Offset)>,
+        held: &[Held],
+    ) {
         let mut state = self.state.lock();
         state.generation = generation;
+        state.folded = held.iter().map(|held| held.partition).collect();
         for (partition, next) in checkpoints {
             state.partitions[partition.index()].checkpoint = next;
         }
@@ -142,10 +151,21 @@ impl Stats {
         self.state.lock().partitions[partition.index()].checkpoint
     }
 
-    /// Waits until a partition is committed up to an offset.
+    /// The partitions that are folded here.
+    pub(crate) fn folded(&self) -> Vec<PartitionId> {
+        self.state.lock().folded.clone()
+    }
+
+    /// Waits until a partition is committed up to an offset, or is no longer folded here.
     pub(crate) async fn reaches(&self, partition: PartitionId, end: Offset) {
         let mut moved = self.moved.subscribe();
-        while self.checkpoint(partition) < end {
+        let is_behind = || {
+            let state = self.state.lock();
+            // Before the first start nobody knows.
+            let is_here = state.generation == 0 || state.folded.contains(&partition);
+            is_here && state.partitions[partition.index()].checkpoint < end
+        };
+        while is_behind() {
             // The sender lives as long as this: the wait cannot fail.
             let _ = moved.changed().await;
         }

@@ -6,6 +6,7 @@
 use crate::epoch::{Current, Setup};
 use crate::usual;
 use pistats_core::PartitionId;
+use pistats_core::ids::PARTITIONS;
 use pistats_proto::aggregate::v1 as proto;
 use pistats_store::{Refresh, Statement};
 use std::collections::VecDeque;
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 
 /// Under steady load rollups are refreshed all the same this often, so that reports do not read ever more raw rows.
 const REFRESH_UNDER_LOAD: Duration = Duration::from_secs(15);
+
+/// Whoever folds it keeps rollups and sheets up to date.
+const LEADS: PartitionId = PartitionId(0);
 
 /// How far upkeep is, as the warehouse has it.
 const BEHIND: &str = "SELECT (SELECT count(*) FROM (SELECT DISTINCT site, hour FROM rollup_dirty) AS h), \
@@ -34,7 +38,8 @@ pub(crate) async fn behind(setup: &Setup) -> Result<proto::Upkeep, pistats_store
 }
 
 pub(crate) async fn run(setup: Arc<Setup>, current: Current) {
-    tokio::join!(refresh(&setup, &current), trim(&setup), usual::keep(&setup));
+    let (refresh, outdated) = (refresh(&setup, &current), outdated(&setup, &current));
+    tokio::join!(refresh, trim(&setup), usual::keep(&setup), setup.holding.keep(), outdated);
 }
 
 async fn refresh(setup: &Setup, current: &Current) {
@@ -49,7 +54,14 @@ async fn refresh(setup: &Setup, current: &Current) {
     let mut calm = Calm::after(Duration::from_millis(setup.config.calm_ms));
     loop {
         tokio::time::sleep(Duration::from_millis(setup.config.refresh_every_ms)).await;
+        let folded = setup.stats.folded();
+        // Of several processes one refreshes: who folds the first partition.
+        if !folded.contains(&LEADS) {
+            continue;
+        }
         dirty |= commits.has_changed().unwrap_or(false);
+        // Others commit unheard.
+        dirty |= folded.len() < usize::from(PARTITIONS);
         let is_busy = current.lock().as_ref().is_some_and(|epoch| epoch.is_busy());
         if !dirty || is_busy && last.elapsed() < REFRESH_UNDER_LOAD {
             continue;
@@ -101,6 +113,20 @@ impl Calm {
     }
 }
 
+/// Ends an epoch whose generation is over: where nothing is committed, no refused commit tells of it.
+async fn outdated(setup: &Setup, current: &Current) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(setup.config.heartbeat_ms.max(8))).await;
+        let Some(epoch) = current.lock().clone() else { continue };
+        // A store that does not answer is told of by those who need its answers.
+        let Ok(answer) = setup.store.read(Vec::new()).await else { continue };
+        let (stored, given) = (answer.as_of.generation, epoch.generation);
+        if stored > given {
+            epoch.fail(pistats_store::Error::OtherGeneration { stored, given }.into());
+        }
+    }
+}
+
 async fn trim(setup: &Setup) {
     if setup.config.trim_every_ms == 0 {
         return std::future::pending().await;
@@ -110,7 +136,7 @@ async fn trim(setup: &Setup) {
         if *setup.commits.borrow() == 0 {
             continue;
         }
-        for partition in PartitionId::all() {
+        for partition in setup.stats.folded() {
             let below = setup.stats.checkpoint(partition);
             if let Err(error) = setup.log.trim(partition, below).await {
                 tracing::warn!(partition = partition.0, %error, "the log could not be trimmed; trying again later");

@@ -19,8 +19,9 @@ use crate::resends::Resends;
 use crate::visitors::{AlreadyHashed, Visitor, Visitors};
 use hashbrown::{HashMap, HashSet};
 use pistats_core::enrich::Enriched;
-use pistats_core::{Offset, PartitionId, SiteId, VisitorKey, VisitorNo, ids};
+use pistats_core::{Directory, Offset, PartitionId, SiteId, VisitorKey, VisitorNo, ids};
 use pistats_eventlog::Record;
+use pistats_proto::ingest::raw::PackedRecord;
 use pistats_store::{Error, Lookup, SessionsOf};
 use std::sync::Arc;
 
@@ -87,7 +88,7 @@ impl Worker {
 
     fn fold(&mut self, records: &[Record]) -> Result<(), Halt> {
         let packed: Vec<_> = records.iter().map(arrival::unpack).collect();
-        let directory = self.epoch.setup.directory.load_full();
+        let directory = self.directory(&packed)?;
         let read = |(record, packed)| arrival::read(record, packed, &directory, &self.epoch.setup.secret);
         let mut batch: Vec<Arrived<'_>> = records.iter().zip(packed.iter().map(Option::as_ref)).map(read).collect();
         for arrived in &mut batch {
@@ -108,6 +109,20 @@ impl Worker {
             self.fold_record(arrived, &pins, committed)?;
         }
         Ok(())
+    }
+
+    /// The sites that these records are of, as far as there are such sites.
+    ///
+    /// A collector elsewhere may know a site that was made a moment ago before this process has heard of it: so before events
+    /// are dropped for want of their site, the registry is asked.
+    pub(crate) fn directory(&self, packed: &[Option<PackedRecord>]) -> Result<Arc<Directory>, Halt> {
+        let Epoch { setup, runtime, .. } = self.epoch.as_ref();
+        let directory = setup.directory.load_full();
+        if packed.iter().flatten().all(|record| directory.site(SiteId(record.site)).is_some()) {
+            return Ok(directory);
+        }
+        runtime.block_on((setup.reload)())?;
+        Ok(setup.directory.load_full())
     }
 
     /// Decides for each event whether it is new.

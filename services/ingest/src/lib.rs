@@ -37,4 +37,5 @@ pub use collector::{CollectError, Collected, Collector, Origin, Rejected, Trust}
 pub use counters::{Counts, IngestCounters};
 pub use identity::NoRandomNumbers;
 pub use log::{Log, State};
+pub use resubmit::Again;
 pub use service::Ingest;

@@ -6,6 +6,7 @@ mod watch;
 pub use people::{Funnel, Journey};
 pub use watch::{Shown, Watch};
 
+use crate::roles::Role;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -77,6 +78,9 @@ pub struct Serve {
     /// Address and port to listen on
     #[arg(long)]
     pub listen: Option<String>,
+    /// What this process does [default: all]
+    #[arg(long, env = "PISTATS_ROLES", value_delimiter = ',')]
+    pub roles: Vec<Role>,
     /// Also makes a site `demo` and lets believable visitors walk about on it
     #[arg(long)]
     pub demo: bool,

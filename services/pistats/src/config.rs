@@ -1,5 +1,10 @@
 //! Configuration: the documented file is the defaults; a file, the environment and flags override it, in this order.
 
+mod mesh;
+
+pub use mesh::{MeshConfig, MeshTlsConfig, SecretsConfig, ServerTlsConfig};
+
+use crate::roles::Role;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use pistats_core::Limits;
@@ -14,7 +19,10 @@ pub const DEFAULTS: &str = include_str!("pistats.toml");
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub data: PathBuf,
+    pub roles: Vec<Role>,
     pub server: ServerConfig,
+    pub mesh: MeshConfig,
+    pub secrets: SecretsConfig,
     pub log: LogConfig,
     pub store: StoreConfig,
     pub aggregate: AggregateConfig,
@@ -29,6 +37,7 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     pub drain_seconds: u64,
     pub concurrent_calls: usize,
+    pub tls: ServerTlsConfig,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +68,8 @@ pub struct AggregateConfig {
     pub commit_max_ms: u64,
     pub commit_events: usize,
     pub calm_ms: u64,
+    pub lease_ms: u64,
+    pub heartbeat_ms: u64,
 }
 
 impl AggregateConfig {
@@ -69,6 +80,8 @@ impl AggregateConfig {
             commit_max_ms: self.commit_max_ms,
             commit_max_events: self.commit_events,
             calm_ms: self.calm_ms,
+            lease_ms: self.lease_ms,
+            heartbeat_ms: self.heartbeat_ms,
             ..Default::default()
         }
     }
@@ -119,6 +132,8 @@ impl TelemetryConfig {
 pub struct Overrides {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerOverrides>,
 }
@@ -172,6 +187,11 @@ impl Config {
                 "aggregate.commit_idle_ms",
                 "use at most aggregate.commit_max_ms",
             ),
+            (
+                self.aggregate.heartbeat_ms < 50 || self.aggregate.lease_ms < 3 * self.aggregate.heartbeat_ms,
+                "aggregate.lease_ms",
+                "use at least three times aggregate.heartbeat_ms, and 50 for that",
+            ),
             (self.log.segment_mib == 0 || self.log.segment_mib > 1024, "log.segment_mib", "use 1 to 1024"),
             (self.log.max_mib < 2 * self.log.segment_mib, "log.max_mib", "leave room for at least two segments"),
             (self.store.readers == 0, "store.readers", "use at least 1"),
@@ -194,7 +214,7 @@ impl Config {
         ];
         match faults.into_iter().find(|(wrong, _, _)| *wrong) {
             Some((_, key, fix)) => Err(Error::Value { key, fix: fix.to_owned() }),
-            None => Ok(()),
+            None => mesh::check(self),
         }
     }
 
@@ -232,6 +252,7 @@ mod tests {
         let overrides = Overrides {
             data: Some("elsewhere".into()),
             server: Some(ServerOverrides { listen: "127.0.0.1:10".into() }),
+            ..Overrides::default()
         };
         let config = Config::load(None, &overrides).expect("a config");
         assert_eq!((config.server.listen.port(), config.data), (10, PathBuf::from("elsewhere")));

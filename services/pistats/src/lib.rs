@@ -16,5 +16,6 @@ pub mod credentials;
 pub mod demo;
 pub mod import;
 pub mod ingest_log;
+pub mod roles;
 pub mod serve;
 mod table;

@@ -1,39 +1,40 @@
-//! `serve`: all roles in one process, on one port.
+//! `serve`: the roles of a process, on one port.
 //!
 //! ```text
-//!   start   secrets → log → store → directory → aggregate → services → port
-//!   stop    port (drain) → aggregate (commit what is folded) → log → store
+//!   start   secrets → log → store → sites and keys → aggregate → services → port
+//!   stop    port (drain) → aggregate (commit what is folded, give leases back) → log → store
 //! ```
+//!
+//! What a role needs of another is here a value: the one of this process where it runs here, a client of its service where it
+//! does not (`peers`, `afar`, `resubmit`, `relay`). Nothing asks how many processes there are.
 //!
 //! Going down is going up in reverse, each step within the deadline, and who is late is named. A crash at any moment is
 //! fine too: what was acknowledged is in the log.
 
+mod afar;
+mod directory;
 mod folding;
 pub mod kept;
 mod living;
 mod metrics;
 mod open;
+mod peers;
+mod relay;
+mod resubmit;
 mod secrets;
+mod services;
 mod spool;
 
-pub use open::Backends;
+pub use open::{Backends, Warehouse};
 
 use crate::cli;
 use crate::config::{Config, Overrides, ServerOverrides};
-use arc_swap::ArcSwap;
-use living::Here;
-use pistats_admin::Admin;
-use pistats_aggregate::{Aggregator, Handle, Parts};
-use pistats_core::directory::{Directory, Key, KeyHash};
-use pistats_core::{Micros, Scope};
-use pistats_ingest::{Collector, Ingest, Log};
-use pistats_proto::admin::v1::admin_service_server::AdminServiceServer;
-use pistats_proto::query::v1::query_service_server::QueryServiceServer;
-use pistats_query::Query;
-use pistats_rpc::auth::SharedDirectory;
-use pistats_rpc::configured;
+use crate::roles::are_apart;
+use directory::Source;
+use pistats_aggregate::Handle;
 use pistats_telemetry::Meters;
-use secrets::Secrets;
+use secrets::{Disagreement, Secrets};
+use services::Services;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,19 +42,21 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinHandle};
 
-/// Bytes of a call that is no batch of events: requests of reports and admin are small.
-const REQUEST_BYTES: usize = 4 << 20;
-
 /// How long the last spans and numbers may take to be told.
 const TELL_BY: Duration = Duration::from_secs(3);
 
 /// The command.
 pub async fn run(command: cli::Serve) -> Result<(), String> {
-    let overrides = Overrides { data: command.data, server: command.listen.map(|listen| ServerOverrides { listen }) };
+    let server = command.listen.map(|listen| ServerOverrides { listen });
+    let overrides = Overrides { data: command.data, roles: command.roles, server };
     let config = Config::load(command.config.as_deref(), &overrides).map_err(|error| error.to_string())?;
+    if command.demo && are_apart(&config.roles) {
+        return Err("--demo: it needs all roles in one process; leave roles out, or the flag".to_owned());
+    }
     let telemetry = config.start_telemetry()?;
     let running = Running::start(config).await?;
-    println!("piStats serves gRPC and grpc-web on http://{}", running.address);
+    let roles: Vec<&str> = running.config.roles.iter().map(|role| role.name()).collect();
+    println!("piStats serves gRPC and grpc-web on {} ({})", running.url(), roles.join(", "));
     println!("  data {}, instance key in {}", running.config.data.display(), running.secrets.key_path.display());
     println!("  make a site:  pistats site create example.org --data {}", running.config.data.display());
     let demo = match command.demo {
@@ -78,8 +81,9 @@ pub struct Running {
     pub address: SocketAddr,
     pub secrets: Secrets,
     meters: Meters,
-    looking: Option<AbortHandle>,
-    aggregator: Arc<Handle>,
+    /// What goes on beside the port.
+    beside: Vec<AbortHandle>,
+    aggregator: Option<Arc<Handle>>,
     backends: Backends,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<pistats_rpc::server::Drained, pistats_rpc::server::Error>>,
@@ -95,72 +99,34 @@ impl Running {
     /// The same on backends that are open already.
     pub async fn start_on(config: Config, backends: Backends) -> Result<Running, String> {
         let meters = Meters::start(&config.telemetry.settings()).await.map_err(|error| error.to_string())?;
-        let secrets = Secrets::open(&config.data)?;
-        let directory = open_directory(&backends, &secrets).await?;
+        let secrets = Secrets::open(&config.data, &config.secrets)?;
+        match secrets.agree(backends.registry.as_ref()).await {
+            Err(Disagreement::Unanswered(error)) if backends.kept.is_some() => {
+                tracing::warn!(%error, "the store does not answer: collecting from a copy of its sites and keys");
+            }
+            agreed => agreed.map_err(|error| error.to_string())?,
+        }
+        let source = Source::open(backends.registry.clone(), &secrets.instance_key).await?;
         let listener = TcpListener::bind(config.server.listen)
             .await
             .map_err(|error| format!("cannot listen on {} (server.listen): {error}", config.server.listen))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
 
-        let collector = Collector::new(backends.inlet.clone(), config.limits.clone());
-        let collector = Arc::new(collector.map_err(|error| format!("the system has no randomness: {error}"))?);
-        let aggregator = Arc::new(Aggregator::start(Parts {
-            meters: meters.clone(),
-            ..Parts::new(
-                config.aggregate.settings(),
-                backends.log.clone(),
-                backends.store.clone(),
-                directory.clone(),
-                secrets.visitor_secret,
-            )
-        }));
-
-        let settings = pistats_rpc::server::Settings {
-            calls: config.server.concurrent_calls,
-            drain: Duration::from_secs(config.server.drain_seconds),
-            ..Default::default()
-        };
-        let counters = collector.counters();
-        metrics::of_ingest(&meters, &counters);
-        backends.forwarding.iter().for_each(|forwarding| metrics::of_forwarding(&meters, forwarding));
-        backends.log_folder(&config).into_iter().for_each(|folder| metrics::of_log_files(&meters, folder));
-        let looking = metrics::of_aggregate(&meters, aggregator.watched(), &backends.log);
-        let aggregate = pistats_aggregate::Service::new(aggregator.clone(), Some(Arc::new(move || counters.refused())));
-        let query = Query::new(
-            backends.store.clone(),
-            Arc::new(Here(aggregator.observer())),
-            directory.clone(),
-            secrets.visitor_secret,
-            &config.query.settings(),
-        );
-        metrics::of_query(&meters, query.watching());
-        let admin = Admin::new(
-            backends.registry.clone(),
-            directory.clone(),
-            collector.clone(),
-            Arc::new(folding::All(aggregator.pauses())),
-        );
-        let server = pistats_rpc::Server::new(settings)
-            .map_err(|error| error.to_string())?
-            .measured(&meters)
-            .add(Ingest::new(collector, directory.clone()).server())
-            .add(
-                Log::new(backends.log.clone(), directory).with_state(spool::state(&backends.forwarding, None)).server(),
-            )
-            .add(aggregate.into_server())
-            .add(configured!(QueryServiceServer::new(query), REQUEST_BYTES))
-            .add(configured!(AdminServiceServer::new(admin), REQUEST_BYTES));
+        let Services { server, aggregator, mut beside } =
+            services::make(&config, &backends, &secrets, &source, &meters)?;
+        beside.push(source.keep());
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(server.serve(listener, async {
             // A dropped sender is a stop, too.
             _ = stopped.await;
         }));
-        Ok(Running { config, address, secrets, meters, looking, aggregator, backends, stop, serving })
+        Ok(Running { config, address, secrets, meters, beside, aggregator, backends, stop, serving })
     }
 
     /// The server's address as a client writes it.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.config.server.tls.cert.is_empty() { "http" } else { "https" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Where Prometheus may read, if it may.
@@ -178,10 +144,11 @@ impl Running {
             Ok(Err(error)) => tracing::error!(%error, "the port failed"),
             Err(error) => tracing::error!(%error, "the port ended abnormally"),
         }
-        self.looking.iter().for_each(AbortHandle::abort);
-        let committed = match Arc::into_inner(self.aggregator) {
-            Some(aggregator) => tokio::time::timeout(drain, aggregator.shutdown()).await.is_ok(),
-            None => false,
+        self.beside.iter().for_each(AbortHandle::abort);
+        let committed = match self.aggregator.map(Arc::into_inner) {
+            Some(Some(aggregator)) => tokio::time::timeout(drain, aggregator.shutdown()).await.is_ok(),
+            Some(None) => false,
+            None => true,
         };
         if !committed {
             tracing::warn!("aggregate was late: what it had not committed is folded again at the next start");
@@ -191,21 +158,6 @@ impl Running {
         self.backends.close(drain).await;
         Ok(())
     }
-}
-
-/// Sites and keys from the registry, and the instance key beside them.
-async fn open_directory(backends: &Backends, secrets: &Secrets) -> Result<SharedDirectory, String> {
-    let mut directory: Directory = backends.registry.directory().await.map_err(|error| format!("store: {error}"))?;
-    directory.put_key(Key {
-        id: "instance".to_owned(),
-        hash: KeyHash::of(&secrets.instance_key),
-        scope: Scope::Instance,
-        site: None,
-        name: "instance".to_owned(),
-        created: Micros(0),
-        revoked: false,
-    });
-    Ok(Arc::new(ArcSwap::from_pointee(directory)))
 }
 
 /// Ctrl-C, or the signal that a service manager sends.

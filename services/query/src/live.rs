@@ -13,7 +13,9 @@ use tokio::sync::broadcast;
 /// Implementations MUST promise:
 /// - **V-1** A notice is sent after its commit is durable: a read that starts when it is received sees the commit.
 /// - **V-2** Every commit is told in order, or a later notice lacks a number in between, or has `is_reset`.
-/// - **V-3** No call blocks: state is in memory.
+/// - **V-3** State is in memory: only the first question about a site may wait for it, and not for long.
+/// - **V-4** What `realtime` tells is of all partitions, or it is `Unreachable`: never silently less.
+#[tonic::async_trait]
 pub trait Living: Send + Sync + 'static {
     /// Notices of commits from now on. A receiver that lags must take everything for touched.
     fn changes(&self) -> broadcast::Receiver<Arc<Changes>>;
@@ -21,7 +23,7 @@ pub trait Living: Send + Sync + 'static {
     /// What is happening on a site now, with lists of at most `limit` rows.
     ///
     /// Errors: the live state is not known (yet).
-    fn realtime(&self, site: SiteId, bots: Bots, limit: usize) -> Result<Realtime, Unreachable>;
+    async fn realtime(&self, site: SiteId, bots: Bots, limit: usize) -> Result<Realtime, Unreachable>;
 
     /// Grows with every fold of a site, and when its state is read anew: where it stands still, only the clock moves the
     /// numbers of `realtime`.
@@ -42,12 +44,13 @@ impl Default for Nothing {
     }
 }
 
+#[tonic::async_trait]
 impl Living for Nothing {
     fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {
         self.0.subscribe()
     }
 
-    fn realtime(&self, _: SiteId, _: Bots, _: usize) -> Result<Realtime, Unreachable> {
+    async fn realtime(&self, _: SiteId, _: Bots, _: usize) -> Result<Realtime, Unreachable> {
         Err(Unreachable("this server folds nothing".to_owned()))
     }
 

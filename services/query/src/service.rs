@@ -131,7 +131,7 @@ impl QueryService for Query {
 
     async fn realtime(&self, request: Request<RealtimeRequest>) -> Result<Response<RealtimeResponse>, Status> {
         let tenant = self.tenant(&request)?;
-        Ok(Response::new(self.reports.realtime(&tenant, request.get_ref())?))
+        Ok(Response::new(self.reports.realtime(&tenant, request.get_ref()).await?))
     }
 
     type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;

@@ -4,13 +4,13 @@
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use pistats_aggregate::{Aggregator, Clock, Config, Handle, Parts};
+use pistats_aggregate::{Aggregator, Clock, Config, Handle, Parts, Reload};
 use pistats_core::enrich::{Enricher, Input};
 use pistats_core::{Directory, Micros, PartitionId, Site, SiteId, VisitorKey, Zone};
 use pistats_eventlog::{Append, EventLog, MemoryLog};
 use pistats_proto::record::v1::{LoggedEvent, PackedRecord, RejectedEvent};
 use pistats_rpc::auth::SharedDirectory;
-use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Statement, Store};
+use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Registry as _, Statement, Store};
 use pistats_testkit::histories::Sent;
 use prost::Message;
 use std::collections::{BTreeMap, HashSet};
@@ -53,12 +53,30 @@ impl World {
     }
 
     pub fn start_on(&self, config: Config, store: Arc<dyn Store>) -> Handle {
-        Aggregator::start(Parts::new(config, self.log.clone(), store, self.directory.clone(), SECRET))
+        let (log, leases) = (self.log.clone(), self.duck.clone());
+        Aggregator::start(Parts::new(config, log, store, leases, self.directory.clone(), SECRET))
     }
 
     pub fn start_at(&self, config: Config, clock: Clock) -> Handle {
         let (log, store, directory) = (self.log.clone(), self.duck.clone(), self.directory.clone());
-        Aggregator::start(Parts { clock, ..Parts::new(config, log, store, directory, SECRET) })
+        Aggregator::start(Parts { clock, ..Parts::new(config, log, store, self.duck.clone(), directory, SECRET) })
+    }
+
+    /// One of several that share the partitions, with a directory of its own that it reads from the registry.
+    pub fn start_shared(&self, config: Config, clock: Option<Clock>) -> Handle {
+        let directory: SharedDirectory = Arc::new(ArcSwap::from_pointee((**self.directory.load()).clone()));
+        let (log, duck) = (self.log.clone(), self.duck.clone());
+        let (registry, shared) = (self.duck.clone(), directory.clone());
+        let reload: Reload = Arc::new(move || {
+            let (registry, shared) = (registry.clone(), shared.clone());
+            Box::pin(async move {
+                shared.store(Arc::new(registry.directory().await?));
+                Ok(())
+            })
+        });
+        let parts = Parts::new(config, log, duck.clone(), duck, directory, SECRET);
+        let clock = clock.unwrap_or_else(|| parts.clock.clone());
+        Aggregator::start(Parts { reload, clock, ..parts })
     }
 
     pub async fn append(&self, sent: &[Sent], record_events: usize) {

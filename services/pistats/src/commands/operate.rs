@@ -49,6 +49,9 @@ fn text(status: &ListPartitionsResponse) -> String {
         status.freshness_us as f64 / 1e6,
         if drops.is_empty() { "nothing".to_owned() } else { drops.join(", ") }
     );
+    for process in &status.unreachable {
+        text += &format!("\nunreachable, its numbers are missing: {process}");
+    }
     if let Some(upkeep) = &status.upkeep {
         text += &format!(
             "\nbehind: {} hours, {} days; {} days built: {} bitmaps, {:.1} MiB",
@@ -74,6 +77,7 @@ fn json(status: &ListPartitionsResponse) -> serde_json::Value {
         status.drops.iter().map(|drop| (drop.reason.clone(), drop.count.into())).collect();
     let upkeep = status.upkeep.unwrap_or_default();
     serde_json::json!({
+        "unreachable": status.unreachable,
         "upkeep": {
             "dirty_hours": upkeep.dirty_hours, "dirty_days": upkeep.dirty_days, "built_days": upkeep.built_days,
             "bitmaps": upkeep.bitmaps, "bitmap_bytes": upkeep.bitmap_bytes,

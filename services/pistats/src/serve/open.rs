@@ -1,46 +1,75 @@
 //! Backends by URL: the scheme picks the engine. The only place that names them.
 
+use super::kept::{KeptRegistry, Opening};
 use crate::config::Config;
+use crate::roles::Role;
 use pistats_eventlog::file::FileLog;
 use pistats_eventlog::{EventLog, FluvioLog};
 use pistats_ingest::forward::Forwarding;
-use pistats_store::{DuckConfig, DuckStore, PgConfig, PgStore, Registry, Store};
+use pistats_store::{DuckConfig, DuckStore, Leases, PgConfig, PgStore, Registry, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a process keeps its data in.
+/// The copy of sites and keys, inside `data`.
+const KEPT_FILE: &str = "directory.kept";
+
+/// What a process keeps its data in, as far as its roles need it.
 pub struct Backends {
-    /// What is read: folded, replayed, looked at.
-    pub log: Arc<dyn EventLog>,
+    /// What is read: folded, replayed, looked at. None: nobody here collects or folds.
+    pub log: Option<Arc<dyn EventLog>>,
     /// What a collector appends to: the log itself, or its spool where the log is a stream that collectors share.
-    pub inlet: Arc<dyn EventLog>,
+    pub inlet: Option<Arc<dyn EventLog>>,
     /// Ships the spool to that stream.
     pub forwarding: Option<Forwarding>,
-    pub store: Arc<dyn Store>,
+    /// None: this process only collects.
+    pub warehouse: Option<Warehouse>,
     pub registry: Arc<dyn Registry>,
+    /// Where the registry is a copy while the store is away (P-6).
+    pub kept: Option<Arc<KeptRegistry>>,
+}
+
+/// The store, twice: as what it is asked for, and as what is leased in it.
+#[derive(Clone)]
+pub struct Warehouse {
+    pub store: Arc<dyn Store>,
+    pub leases: Arc<dyn Leases>,
 }
 
 impl Backends {
-    /// Opens the engines of `log.url` and `store.url`; what is not there yet is made.
+    /// Opens the engines of `log.url` and `store.url`; what is not there yet is made. Who only collects does not wait for the
+    /// store.
     pub async fn open(config: &Config) -> Result<Backends, String> {
         std::fs::create_dir_all(&config.data).map_err(|error| format!("{}: {error}", config.data.display()))?;
+        let has = |role| config.roles.contains(&role);
+        let only_collects = !(has(Role::Aggregate) || has(Role::Query) || has(Role::Admin));
+        let needs_log = has(Role::Ingest) || has(Role::Aggregate);
         let wanted = config.clone();
         // Recovery reads a segment, and DuckDB its write-ahead log: neither belongs on an async thread.
         let opened = tokio::task::spawn_blocking(move || {
-            let log = open_log(&wanted)?;
-            let store = open_store(&wanted)?;
+            let log = if needs_log { Some(open_log(&wanted)?) } else { None };
+            let store = if only_collects { None } else { Some(open_store(&wanted)?) };
             Ok::<_, String>((log, store))
         });
         let (log, store) = opened.await.map_err(|error| error.to_string())??;
-        let (inlet, forwarding) = match is_shared(&config.log.url) {
-            true => {
-                let (spool, forwarding) = super::spool::open(config, log.clone()).await?;
-                (spool as Arc<dyn EventLog>, Some(forwarding))
+        let (inlet, forwarding) = match &log {
+            Some(stream) if has(Role::Ingest) && is_shared(&config.log.url) => {
+                let (spool, forwarding) = super::spool::open(config, stream.clone()).await?;
+                (Some(spool as Arc<dyn EventLog>), Some(forwarding))
             }
-            false => (log.clone(), None),
+            own => (own.clone().filter(|_| has(Role::Ingest)), None),
         };
-        Ok(Backends { log, inlet, forwarding, store: store.clone(), registry: store })
+        let (warehouse, registry, kept): (_, Arc<dyn Registry>, _) = match store {
+            Some(store) => {
+                let warehouse = Warehouse { store: store.clone(), leases: store.clone() };
+                (Some(warehouse), store, None)
+            }
+            None => {
+                let kept = Arc::new(KeptRegistry::new(opening(config), &config.inside(KEPT_FILE)));
+                (None, kept.clone(), Some(kept))
+            }
+        };
+        Ok(Backends { log, inlet, forwarding, warehouse, registry, kept })
     }
 
     /// The folder of a log whose files lie on this machine.
@@ -60,12 +89,12 @@ impl Backends {
         if let Some(forwarding) = self.forwarding.take() {
             forwarding.stop().await;
         }
-        // The store is held twice here, as store and as registry; the log too, where it is the inlet.
-        let own = 1 + usize::from(Arc::ptr_eq(&self.log, &self.inlet));
+        let logs: Vec<&Arc<dyn EventLog>> = self.log.iter().chain(&self.inlet).collect();
+        let of_log = |log: &Arc<dyn EventLog>| logs.iter().filter(|own| Arc::ptr_eq(own, log)).count();
         let is_used = || {
-            Arc::strong_count(&self.store) > 2
-                || Arc::strong_count(&self.log) > own
-                || Arc::strong_count(&self.inlet) > own
+            // The store is held three times here: as store, leases and registry.
+            let of_store = if self.warehouse.is_some() { 3 } else { 1 };
+            Arc::strong_count(&self.registry) > of_store || logs.iter().any(|log| Arc::strong_count(log) > of_log(log))
         };
         let since = Instant::now();
         while is_used() && since.elapsed() < deadline {
@@ -105,7 +134,7 @@ fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
         }
         ("memory", _) => Ok(Arc::new(pistats_eventlog::MemoryLog::default())),
         ("ingest", address) => {
-            let secrets = super::secrets::Secrets::open(&config.data)?;
+            let secrets = super::secrets::Secrets::open(&config.data, &config.secrets)?;
             let channel = pistats_rpc::client::lazy(&format!("http://{address}"), &secrets.instance_key);
             let channel = channel.map_err(|error| format!("log.url: {error}"))?;
             Ok(Arc::new(crate::ingest_log::IngestLog::new(address, channel)))
@@ -118,12 +147,25 @@ fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
 }
 
 /// All that an engine of `store.url` does.
-trait Warehouse: Store + Registry {}
+trait Engine: Store + Registry + Leases {}
 
-impl<W: Store + Registry> Warehouse for W {}
+impl<W: Store + Registry + Leases> Engine for W {}
+
+/// Opens the store for its registry, whenever that works.
+fn opening(config: &Config) -> Opening {
+    let config = config.clone();
+    Box::new(move || {
+        let config = config.clone();
+        Box::pin(async move {
+            let opened = tokio::task::spawn_blocking(move || open_store(&config)).await;
+            let store = opened.map_err(|error| error.to_string())??;
+            Ok(store as Arc<dyn Registry>)
+        })
+    })
+}
 
 /// Blocking, and on a thread that knows the runtime.
-fn open_store(config: &Config) -> Result<Arc<dyn Warehouse>, String> {
+fn open_store(config: &Config) -> Result<Arc<dyn Engine>, String> {
     let path = match scheme(&config.store.url) {
         ("duckdb", "") => None,
         ("duckdb", path) => Some(config.inside(path)),
@@ -147,7 +189,7 @@ fn open_store(config: &Config) -> Result<Arc<dyn Warehouse>, String> {
     }
 }
 
-fn open_server(config: &Config) -> Result<Arc<dyn Warehouse>, String> {
+fn open_server(config: &Config) -> Result<Arc<dyn Engine>, String> {
     let readers = u32::try_from(config.store.readers).unwrap_or(u32::MAX);
     let settings = PgConfig { readers, ..PgConfig::new(&config.store.url) };
     match tokio::runtime::Handle::current().block_on(PgStore::open(settings)) {

@@ -77,7 +77,7 @@ impl House {
             refresh_every_ms: 0,
             ..Default::default()
         };
-        let parts = Parts::new(settings, log.clone(), mortal.clone(), directory.clone(), SECRET);
+        let parts = Parts::new(settings, log.clone(), mortal.clone(), store.clone(), directory.clone(), SECRET);
         House {
             query: Query::new(
                 mortal.clone(),

@@ -6,6 +6,7 @@
 use crate::harness::Site;
 use pistats::config::{Config, Overrides};
 use pistats::serve::{Backends, Running};
+use pistats_eventlog::EventLog;
 use pistats_eventlog::disk::{File, FileSystem, RealDisk};
 use pistats_eventlog::file::{FileLog, wall_clock};
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
@@ -109,7 +110,8 @@ async fn the_server_that_is_watched() {
     let settings = pistats_eventlog::Config { segment_bytes: 16 << 20, ..Default::default() };
     let log =
         FileLog::open_on(Arc::new(Disk(RealDisk, syncs)), wall_clock(), config.data.join("log"), settings).unwrap();
-    let backends = Backends { log: Arc::new(log), ..Backends::open(&memory).await.unwrap() };
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    let backends = Backends { inlet: Some(log.clone()), log: Some(log), ..Backends::open(&memory).await.unwrap() };
     let running = Running::start_on(config, backends).await.unwrap();
     let told = format!("{}\n{}\n{}", running.url(), running.secrets.instance_key, std::process::id());
     std::fs::write(Path::new(&folder).join("told.new"), told).unwrap();

@@ -1,9 +1,9 @@
-//! A server in this process, and a client of it.
+//! A server in this process, in the shape that `topology` says, and a client of it.
 
+use crate::topology::{Cluster, Ground};
 use pistats::client::{Authorized, MESSAGE_BYTES, channel};
 use pistats::config::{Config, Overrides};
 use pistats::import::{self, Format, Options, Report};
-use pistats::serve::Running;
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
 use pistats_proto::admin::v1::{CreateSiteRequest, Scope};
 use pistats_proto::aggregate::v1::ListPartitionsRequest;
@@ -13,6 +13,7 @@ use pistats_proto::ingest::v1::{CollectRequest, Event};
 use pistats_proto::query::v1::query_service_client::QueryServiceClient;
 use pistats_proto::query::v1::*;
 use pistats_testkit::data::{self, Set};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ pub(crate) type Queries = QueryServiceClient<Authorized>;
 
 /// A server on a free port with a data folder of its own, gone with the test.
 pub(crate) struct Instance {
-    pub(crate) running: Running,
-    folder: tempfile::TempDir,
+    pub(crate) running: Cluster,
+    ground: Ground,
 }
 
 /// A site and its keys.
@@ -38,30 +39,46 @@ impl Instance {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Instance {
-        let folder = tempfile::tempdir().unwrap();
-        Instance::start_in(folder, change).await
+        Instance::start_in(Ground::new(), change).await
     }
 
-    pub(crate) async fn start_in(folder: tempfile::TempDir, change: impl FnOnce(&mut Config)) -> Instance {
+    pub(crate) async fn start_in(ground: Ground, change: impl FnOnce(&mut Config)) -> Instance {
         let mut config = Config::load(None, &Overrides::default()).unwrap();
-        config.data = folder.path().join("data");
+        config.data = ground.path().join("data");
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.log.segment_mib = 16;
         change(&mut config);
-        let running = Running::start(config).await.unwrap();
-        Instance { running, folder }
+        let instance = Instance { running: Cluster::start(config, &ground).await, ground };
+        instance.is_shared().await;
+        instance
+    }
+
+    /// Waits until every process that folds has its share.
+    async fn is_shared(&self) {
+        let mut aggregate = self.aggregate();
+        for _ in 0..1_500 {
+            if let Ok(told) = aggregate.list_partitions(ListPartitionsRequest {}).await {
+                let partitions = told.into_inner().partitions;
+                let owners: BTreeSet<&str> = partitions.iter().map(|partition| partition.owner.as_str()).collect();
+                if owners.len() == self.running.aggregates() && !owners.contains("") {
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the partitions were not shared within half a minute");
     }
 
     /// Stops in order and starts again on the same data.
     pub(crate) async fn restart(self, change: impl FnOnce(&mut Config)) -> Instance {
-        let Instance { running, folder } = self;
-        running.stop().await.unwrap();
-        Instance::start_in(folder, change).await
+        let Instance { running, ground } = self;
+        running.stop().await;
+        Instance::start_in(ground, change).await
     }
 
-    pub(crate) async fn stop(self) -> tempfile::TempDir {
-        self.running.stop().await.unwrap();
-        self.folder
+    pub(crate) async fn stop(self) -> Ground {
+        self.running.stop().await;
+        self.ground
     }
 
     pub(crate) async fn site(&self, name: &str, time_zone: &str) -> Site {
@@ -72,7 +89,12 @@ impl Instance {
             let found = made.keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope);
             found.unwrap().secret.clone()
         };
-        Site { server: self.running.url(), read: secret(Scope::Read), server_key: secret(Scope::Server) }
+        let site = Site { server: self.running.url(), read: secret(Scope::Read), server_key: secret(Scope::Server) };
+        // A key counts at every process within a second.
+        while site.collect_nothing().await.is_err_and(|status| status.code() == tonic::Code::Unauthenticated) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        site
     }
 
     pub(crate) fn instance_channel(&self) -> Authorized {
@@ -117,6 +139,11 @@ impl Site {
             rejects: None,
         };
         import::run(path, &options, |_, _, _| {}).await.unwrap()
+    }
+
+    async fn collect_nothing(&self) -> Result<(), tonic::Status> {
+        let mut client = IngestServiceClient::new(channel(&self.server, &self.server_key).unwrap());
+        client.collect(CollectRequest { events: Vec::new() }).await.map(drop)
     }
 
     /// Sends batches on several connections side by side, each batch repeated until it is answered.

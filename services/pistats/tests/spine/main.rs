@@ -15,6 +15,9 @@
 //!   tenants      a key opens its own site, as far as its scope says
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
+//!
+//! Each case runs as one process and with the roles apart (`topology`), but for these: `kill`, `durability` and `commands` start
+//! the program as one process themselves; `replay` takes rows away in DuckDB's file.
 
 // Shared with the tests of people, which ask more.
 #[allow(dead_code)]
@@ -23,6 +26,7 @@ mod commands;
 #[allow(dead_code)]
 mod compare;
 mod durability;
+mod front;
 mod funnels;
 mod harness;
 mod kill;
@@ -37,6 +41,7 @@ mod replay;
 mod reports;
 mod rubbish;
 mod tenants;
+mod topology;
 mod twice;
 mod watch;
 mod watch_ends;

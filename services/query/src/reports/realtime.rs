@@ -9,9 +9,13 @@ use tonic::Status;
 
 impl Reports {
     /// Answers `Realtime`.
-    pub(crate) fn realtime(&self, tenant: &Tenant, request: &RealtimeRequest) -> Result<RealtimeResponse, Status> {
+    pub(crate) async fn realtime(
+        &self,
+        tenant: &Tenant,
+        request: &RealtimeRequest,
+    ) -> Result<RealtimeResponse, Status> {
         let (bots, limit) = convert::realtime(request).map_err(status::invalid)?;
-        let state = self.living.realtime(tenant.site(), bots, limit);
+        let state = self.living.realtime(tenant.site(), bots, limit).await;
         let state = state.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(convert::realtime_answer(&state))
     }

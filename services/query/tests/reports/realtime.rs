@@ -14,12 +14,13 @@ use tonic::Code;
 /// Answers with what it was asked: site, mode and limit.
 struct Echo;
 
+#[tonic::async_trait]
 impl Living for Echo {
     fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {
         Nothing::default().changes()
     }
 
-    fn realtime(&self, site: SiteId, bots: Bots, limit: usize) -> Result<Realtime, Unreachable> {
+    async fn realtime(&self, site: SiteId, bots: Bots, limit: usize) -> Result<Realtime, Unreachable> {
         let page = (Arc::from(format!("{bots:?}")), limit as u64);
         let as_of = AsOf { generation: Generation(3), next_offsets: vec![Offset(5), Offset(8)] };
         let trend = Trend { topic: "tea".into(), score: 2.5, rate: 3.0, usual: 0.5 };

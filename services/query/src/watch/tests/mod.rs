@@ -140,12 +140,13 @@ impl Evaluate for World {
 
 struct Side(Arc<World>);
 
+#[tonic::async_trait]
 impl Living for Side {
     fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {
         self.0.sender().subscribe()
     }
 
-    fn realtime(&self, _: SiteId, _: Bots, _: usize) -> Result<Realtime, Unreachable> {
+    async fn realtime(&self, _: SiteId, _: Bots, _: usize) -> Result<Realtime, Unreachable> {
         Err(Unreachable("the world answers in its place".to_owned()))
     }
 

@@ -1,0 +1,122 @@
+//! The services of a process's roles, and what each is handed.
+
+use super::afar::Afar;
+use super::directory::Source;
+use super::peers;
+use super::relay::Relay;
+use super::resubmit::Elsewhere;
+use super::secrets::Secrets;
+use super::{Backends, folding, living, metrics, spool};
+use crate::config::Config;
+use crate::roles::Role;
+use pistats_admin::Admin;
+use pistats_aggregate::{Aggregator, Handle, Parts, Refusals};
+use pistats_ingest::{Again, Collector, Ingest, Log};
+use pistats_proto::admin::v1::admin_service_server::AdminServiceServer;
+use pistats_proto::aggregate::v1::aggregate_service_server::AggregateServiceServer;
+use pistats_proto::query::v1::query_service_server::QueryServiceServer;
+use pistats_query::{Living, Nothing, Query};
+use pistats_rpc::resubmit::Resubmit;
+use pistats_rpc::{Server, configured};
+use pistats_telemetry::Meters;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// Bytes of a call that is no batch of events: requests of reports and admin are small.
+const REQUEST_BYTES: usize = 4 << 20;
+
+/// What runs.
+pub(super) struct Services {
+    pub(super) server: Server,
+    pub(super) aggregator: Option<Arc<Handle>>,
+    /// What goes on beside the port, to be aborted at the end.
+    pub(super) beside: Vec<AbortHandle>,
+}
+
+/// Makes the services of the configured roles; the aggregator folds from now on.
+pub(super) fn make(
+    config: &Config,
+    backends: &Backends,
+    secrets: &Secrets,
+    source: &Source,
+    meters: &Meters,
+) -> Result<Services, String> {
+    let has = |role| config.roles.contains(&role);
+    let directory = source.shared();
+    let log = || backends.log.clone().ok_or_else(|| "log.url: these roles need a log".to_owned());
+    let warehouse = || backends.warehouse.clone().ok_or_else(|| "store.url: these roles need a warehouse".to_owned());
+    let settings = pistats_rpc::server::Settings {
+        calls: config.server.concurrent_calls,
+        drain: Duration::from_secs(config.server.drain_seconds),
+        ..Default::default()
+    };
+    let mut server = Server::new(settings).map_err(|error| error.to_string())?.measured(meters);
+    let mut beside = Vec::new();
+
+    let mut collector = None;
+    if has(Role::Ingest) {
+        let inlet = backends.inlet.clone().ok_or_else(|| "log.url: a collector needs a log".to_owned())?;
+        let made = Collector::new(inlet, config.limits.clone());
+        let made = Arc::new(made.map_err(|error| format!("the system has no randomness: {error}"))?);
+        metrics::of_ingest(meters, &made.counters());
+        backends.forwarding.iter().for_each(|forwarding| metrics::of_forwarding(meters, forwarding));
+        backends.log_folder(config).into_iter().for_each(|folder| metrics::of_log_files(meters, folder));
+        let kept = backends.kept.clone();
+        let age = kept.map(|kept| Box::new(move || kept.age()) as spool::Age);
+        server = server
+            .add(Ingest::new(made.clone(), directory.clone()).server())
+            .add(Again::new(made.clone(), directory.clone()).server())
+            .add(Log::new(log()?, directory.clone()).with_state(spool::state(&backends.forwarding, age)).server());
+        collector = Some(made);
+    }
+
+    let mut aggregator = None;
+    if has(Role::Aggregate) {
+        let parts = Parts::new(
+            config.aggregate.settings(),
+            log()?,
+            warehouse()?.store,
+            warehouse()?.leases,
+            directory.clone(),
+            secrets.visitor_secret,
+        );
+        let handle = Arc::new(Aggregator::start(Parts { meters: meters.clone(), reload: source.reload(), ..parts }));
+        beside.extend(metrics::of_aggregate(meters, handle.watched(), &log()?));
+        let refusals = collector.as_ref().map(|collector| {
+            let counters = collector.counters();
+            Arc::new(move || counters.refused()) as Refusals
+        });
+        server = server.add(pistats_aggregate::Service::new(handle.clone(), refusals).into_server());
+        aggregator = Some(handle);
+    }
+
+    if has(Role::Query) {
+        let others = peers::aggregates(&config.mesh, &secrets.instance_key)?;
+        let afar = (!others.is_empty()).then(|| Arc::new(Afar::new(others.clone())));
+        let living: Arc<dyn Living> = match (&afar, &aggregator) {
+            (Some(afar), _) => afar.clone(),
+            (None, Some(here)) => Arc::new(living::Here(here.observer())),
+            (None, None) => Arc::new(Nothing::default()),
+        };
+        if let (Some(afar), None) = (afar, &aggregator) {
+            let relay = Relay::new(others, afar, directory.clone());
+            server = server.add(configured!(AggregateServiceServer::new(relay), REQUEST_BYTES));
+        }
+        let (store, secret) = (warehouse()?.store, secrets.visitor_secret);
+        let query = Query::new(store, living, directory.clone(), secret, &config.query.settings());
+        metrics::of_query(meters, query.watching());
+        server = server.add(configured!(QueryServiceServer::new(query), REQUEST_BYTES));
+    }
+
+    if has(Role::Admin) {
+        let resubmit: Arc<dyn Resubmit> = match &collector {
+            Some(collector) => collector.clone(),
+            None => Arc::new(Elsewhere(peers::ingest(&config.mesh, &secrets.instance_key)?)),
+        };
+        let pauses = aggregator.as_ref().map(|aggregator| aggregator.pauses());
+        let admin = Admin::new(backends.registry.clone(), directory, resubmit, Arc::new(folding::Here(pauses)));
+        server = server.add(configured!(AdminServiceServer::new(admin), REQUEST_BYTES));
+    }
+    Ok(Services { server, aggregator, beside })
+}
