@@ -23,7 +23,7 @@ use pistats_eventlog::{Append, Bounds, Error, EventLog, Position, Records};
 use pistats_proto::convert::log::Refused;
 use pistats_proto::log::v1::log_service_client::LogServiceClient;
 use pistats_proto::log::v1::{BoundsRequest, PartitionTrim, TrimRequest};
-use pistats_rpc::client::Channel;
+use pistats_rpc::mesh::Channel;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Request, Status};

@@ -2,7 +2,9 @@
 
 use super::{Config, Error};
 use crate::roles::{Role, are_apart};
+use pistats_rpc::tls::{ClientTls, IdentityFiles, ServerTls};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Where the other processes are. Empty lists: what is needed of them runs in this process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,29 @@ pub struct ServerTlsConfig {
 pub struct SecretsConfig {
     pub instance_key: String,
     pub visitor_secret: String,
+}
+
+impl Config {
+    /// How the listener shows who it is, and whom it lets in; none: in plain text.
+    pub fn server_tls(&self) -> Option<ServerTls> {
+        let ServerTlsConfig { cert, key, client_ca } = &self.server.tls;
+        let identity = self.identity(cert, key)?;
+        Some(ServerTls { identity, client_ca: self.file(client_ca) })
+    }
+
+    /// How calls to other processes are encrypted; none: they are not.
+    pub fn mesh_tls(&self) -> Option<ClientTls> {
+        let MeshTlsConfig { ca, cert, key } = &self.mesh.tls;
+        Some(ClientTls { ca: self.file(ca)?, identity: self.identity(cert, key) })
+    }
+
+    fn identity(&self, cert: &str, key: &str) -> Option<IdentityFiles> {
+        Some(IdentityFiles { cert: self.file(cert)?, key: self.file(key)? })
+    }
+
+    fn file(&self, path: &str) -> Option<PathBuf> {
+        (!path.is_empty()).then(|| self.inside(path))
+    }
 }
 
 /// Refuses what cannot work, with the key to change.

@@ -135,7 +135,10 @@ fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
         ("memory", _) => Ok(Arc::new(pistats_eventlog::MemoryLog::default())),
         ("ingest", address) => {
             let secrets = super::secrets::Secrets::open(&config.data, &config.secrets)?;
-            let channel = pistats_rpc::client::lazy(&format!("http://{address}"), &secrets.instance_key);
+            let tls = config.mesh_tls();
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            let addresses = [format!("{scheme}://{address}")];
+            let channel = pistats_rpc::mesh::channel(&addresses, &secrets.instance_key, tls.as_ref());
             let channel = channel.map_err(|error| format!("log.url: {error}"))?;
             Ok(Arc::new(crate::ingest_log::IngestLog::new(address, channel)))
         }

@@ -1,10 +1,10 @@
 //! Other processes of the mesh: their addresses, and channels to them.
 
 use crate::client::MESSAGE_BYTES;
-use crate::config::MeshConfig;
+use crate::config::Config;
 use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
 use pistats_proto::ingest::v1::resubmit_service_client::ResubmitServiceClient;
-use pistats_rpc::client::{self, Channel};
+use pistats_rpc::mesh::{self, Channel};
 
 /// One process, and a channel to it that carries the instance key. Cheap to clone.
 #[derive(Clone)]
@@ -23,17 +23,20 @@ impl Peer {
 pub(super) type IngestClient = ResubmitServiceClient<Channel>;
 
 /// Any of the Ingests. They need not be there yet.
-pub(super) fn ingest(mesh: &MeshConfig, key: &str) -> Result<IngestClient, String> {
-    let address = mesh.ingest.first().map_or("", String::as_str);
-    let channel = client::lazy(address, key).map_err(|error| format!("mesh.ingest: {error}"))?;
+pub(super) fn ingest(config: &Config, key: &str) -> Result<IngestClient, String> {
+    let channel = mesh::channel(&config.mesh.ingest, key, config.mesh_tls().as_ref());
+    let channel = channel.map_err(|error| format!("mesh.ingest: {error}"))?;
     Ok(ResubmitServiceClient::new(channel))
 }
 
 /// All Aggregates. They need not be there yet.
-pub(super) fn aggregates(mesh: &MeshConfig, key: &str) -> Result<Vec<Peer>, String> {
+///
+/// Each has a channel of its own: every one of them is asked, not any.
+pub(super) fn aggregates(config: &Config, key: &str) -> Result<Vec<Peer>, String> {
+    let tls = config.mesh_tls();
     let peer = |address: &String| {
-        let channel = client::lazy(address, key).map_err(|error| format!("mesh.aggregate: {error}"))?;
-        Ok(Peer { address: address.clone(), channel })
+        let channel = mesh::channel(std::slice::from_ref(address), key, tls.as_ref());
+        Ok(Peer { address: address.clone(), channel: channel.map_err(|error| format!("mesh.aggregate: {error}"))? })
     };
-    mesh.aggregate.iter().map(peer).collect()
+    config.mesh.aggregate.iter().map(peer).collect()
 }

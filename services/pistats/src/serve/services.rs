@@ -49,6 +49,7 @@ pub(super) fn make(
     let settings = pistats_rpc::server::Settings {
         calls: config.server.concurrent_calls,
         drain: Duration::from_secs(config.server.drain_seconds),
+        tls: config.server_tls(),
         ..Default::default()
     };
     let mut server = Server::new(settings).map_err(|error| error.to_string())?.measured(meters);
@@ -92,7 +93,7 @@ pub(super) fn make(
     }
 
     if has(Role::Query) {
-        let others = peers::aggregates(&config.mesh, &secrets.instance_key)?;
+        let others = peers::aggregates(config, &secrets.instance_key)?;
         let afar = (!others.is_empty()).then(|| Arc::new(Afar::new(others.clone())));
         let living: Arc<dyn Living> = match (&afar, &aggregator) {
             (Some(afar), _) => afar.clone(),
@@ -112,7 +113,7 @@ pub(super) fn make(
     if has(Role::Admin) {
         let resubmit: Arc<dyn Resubmit> = match &collector {
             Some(collector) => collector.clone(),
-            None => Arc::new(Elsewhere(peers::ingest(&config.mesh, &secrets.instance_key)?)),
+            None => Arc::new(Elsewhere(peers::ingest(config, &secrets.instance_key)?)),
         };
         let pauses = aggregator.as_ref().map(|aggregator| aggregator.pauses());
         let admin = Admin::new(backends.registry.clone(), directory, resubmit, Arc::new(folding::Here(pauses)));

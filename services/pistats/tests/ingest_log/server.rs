@@ -57,7 +57,7 @@ impl Server {
     }
 
     pub(crate) fn log_with(&self, key: &str) -> IngestLog {
-        let channel = pistats_rpc::client::lazy(&format!("http://{}", self.address), key).unwrap();
+        let channel = pistats_rpc::mesh::channel(&[format!("http://{}", self.address)], key, None).unwrap();
         IngestLog::new(&self.address.to_string(), channel)
     }
 
