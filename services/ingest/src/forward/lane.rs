@@ -243,6 +243,7 @@ impl Lane {
             Ok(Err(Error::BeyondEnd { next, .. })) => {
                 Held::No(format!("it ends at offset {}, and had acknowledged {}", next.0, mark.last.0))
             }
+            Ok(Err(error @ Error::WentBack { .. })) => Held::No(error.to_string()),
             // Its own retention took it.
             Ok(Err(Error::Trimmed { .. })) => Held::Yes,
             Ok(Err(error)) => Held::Unknown(error.to_string()),
