@@ -27,6 +27,8 @@
 //! - **L-9**: append times are the writer's; with several writers a reader lifts one that lies below its predecessor.
 
 mod config;
+#[cfg(test)]
+mod copies;
 mod envelope;
 mod fetch;
 mod link;

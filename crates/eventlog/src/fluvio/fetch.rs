@@ -55,7 +55,7 @@ pub(super) struct Raw {
 pub(super) struct Batches {
     stream: Pin<Box<dyn Stream<Item = Result<Batch, ErrorCode>> + Send>>,
     /// Keeps the connection.
-    _client: Arc<Client>,
+    _client: Option<Arc<Client>>,
     /// The offset that is due.
     next: u64,
     cut: bool,
@@ -92,7 +92,7 @@ pub(super) async fn open(
         Ok(opened) => opened?,
         Err(_) => return Err(Trouble::Lost("opening a partition took too long".to_owned())),
     };
-    Ok(Batches { stream: Box::pin(stream), _client: client.clone(), next: from, cut: false })
+    Ok(Batches { stream: Box::pin(stream), _client: Some(client.clone()), next: from, cut: false })
 }
 
 impl Batches {
@@ -224,6 +224,54 @@ fn end_in(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A batch of records "base", "base + 1" …, whose header tells of `declared`.
+    fn batch(base: u64, records: u64, declared: u64) -> Result<Batch, ErrorCode> {
+        use ::fluvio::dataplane::record::Record;
+        let records: Vec<Record> = (base..base + records).map(|offset| Record::new(offset.to_string())).collect();
+        let mut batch = Batch::from(records);
+        batch.set_base_offset(base as i64);
+        batch.get_mut_header().last_offset_delta = declared as i32 - 1;
+        Ok(batch)
+    }
+
+    async fn offsets(from: u64, batches: Vec<Result<Batch, ErrorCode>>) -> (Vec<u64>, Trouble) {
+        let stream = Box::pin(futures::stream::iter(batches));
+        let mut batches = Batches { stream, _client: None, next: from, cut: false };
+        let mut came = Vec::new();
+        loop {
+            match batches.next().await {
+                Ok(records) => came.extend(records.iter().map(|raw| {
+                    assert_eq!(raw.value, raw.offset.to_string());
+                    raw.offset
+                })),
+                Err(trouble) => return (came, trouble),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cut_batch_gives_its_complete_records_and_then_says_where_it_was_cut() {
+        let (came, trouble) = offsets(0, vec![batch(0, 3, 3), batch(3, 2, 5), batch(8, 1, 1)]).await;
+        assert_eq!(came, [0, 1, 2, 3, 4]);
+        assert!(matches!(trouble, Trouble::Cut { at: 5, .. }), "{trouble:?}");
+        let (came, trouble) = offsets(0, vec![batch(0, 0, 2)]).await;
+        assert!(came.is_empty() && matches!(trouble, Trouble::Cut { at: 0, .. }), "{trouble:?}");
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_starts_too_late_gives_nothing() {
+        let (came, trouble) = offsets(0, vec![batch(0, 2, 2), batch(3, 2, 2)]).await;
+        assert_eq!(came, [0, 1]);
+        assert!(matches!(trouble, Trouble::Cut { at: 2, .. }), "{trouble:?}");
+    }
+
+    #[tokio::test]
+    async fn a_start_within_a_batch_passes_over_the_records_before_it() {
+        let (came, trouble) = offsets(2, vec![batch(0, 4, 4), batch(4, 1, 1)]).await;
+        assert_eq!(came, [2, 3, 4]);
+        assert!(matches!(trouble, Trouble::Lost(_)), "{trouble:?}");
+    }
 
     #[test]
     fn the_end_is_read_from_the_spus_refusal() {

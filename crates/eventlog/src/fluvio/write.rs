@@ -40,7 +40,7 @@ struct Request {
 
 /// The writers of all partitions.
 pub(super) struct Writers {
-    queues: Vec<mpsc::UnboundedSender<Request>>,
+    queues: Vec<mpsc::Sender<Request>>,
     room: Arc<Semaphore>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -54,8 +54,10 @@ impl Drop for Writers {
 impl Writers {
     pub(super) fn start(shared: &Arc<Shared>) -> Writers {
         let (mut queues, mut tasks) = (Vec::new(), Vec::new());
+        let room = units(shared.config.queue_bytes) as usize;
         for partition in PartitionId::all() {
-            let (queue, requests) = mpsc::unbounded_channel();
+            // Every request holds a unit of room at least, so this queue is never full.
+            let (queue, requests) = mpsc::channel(room);
             queues.push(queue);
             let writer = Writer {
                 shared: shared.clone(),
@@ -67,8 +69,7 @@ impl Writers {
             };
             tasks.push(tokio::spawn(writer.run(requests)));
         }
-        let room = Arc::new(Semaphore::new(units(shared.config.queue_bytes) as usize));
-        Writers { queues, room, tasks }
+        Writers { queues, room: Arc::new(Semaphore::new(room)), tasks }
     }
 
     /// Queues a request and waits until all of it is acknowledged.
@@ -101,7 +102,7 @@ impl Writers {
             let (answer, answered) = oneshot::channel();
             if !part.is_empty() {
                 let request = Request { records: part, answer, _room: room.clone() };
-                queue.send(request).map_err(|_| Error::Closed)?;
+                queue.try_send(request).map_err(|_| Error::Closed)?;
             }
             answers.push(answered);
         }
@@ -145,7 +146,7 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(Request { records, answer, _room }) = requests.recv().await {
             let mut offsets = Vec::with_capacity(records.len());
             let mut failed = None;
