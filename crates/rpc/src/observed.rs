@@ -189,3 +189,101 @@ impl Drop for ObservedBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cut::tests::{drain, endless};
+    use pistats_telemetry::Settings;
+    use std::convert::Infallible;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tower::{ServiceExt, service_fn};
+
+    const BOUNDS: &str = "/pistats.log.v1.LogService/Bounds";
+
+    fn request(path: &str) -> Request<Body> {
+        Request::builder().uri(path).body(Body::empty()).unwrap()
+    }
+
+    async fn measured() -> Meters {
+        let prometheus = Some("127.0.0.1:0".parse().unwrap());
+        Meters::start(&Settings { prometheus, ..Settings::default() }).await.unwrap()
+    }
+
+    /// Whether the page has such a line.
+    async fn tells(meters: &Meters, line: &str) -> bool {
+        let mut stream = tokio::net::TcpStream::connect(meters.address().unwrap()).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).await.unwrap();
+        page.lines().any(|told| told == line)
+    }
+
+    fn answers(code: &str, count: u32) -> String {
+        let labels = format!("{{code=\"{code}\",method=\"Bounds\",service=\"pistats.log.v1.LogService\"}}");
+        format!("pistats_rpc_answers_total{labels} {count}")
+    }
+
+    #[tokio::test]
+    async fn with_everything_off_a_call_passes_through_untouched() {
+        let inner = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
+        let call = ObservedLayer::new(&Meters::off()).layer(inner).call(request(BOUNDS));
+        assert!(matches!(call, Either::Left(_)), "the inner future itself, in no box");
+    }
+
+    #[tokio::test]
+    async fn a_status_in_the_head_and_one_behind_a_stream_are_both_counted() {
+        let meters = measured().await;
+        let layer = ObservedLayer::new(&meters);
+        let refusing = service_fn(|_| async { Ok::<_, Infallible>(Status::not_found("no").into_http()) });
+        layer.layer(refusing).oneshot(request(BOUNDS)).await.unwrap();
+        assert!(tells(&meters, &answers("not_found", 1)).await);
+
+        let ending = service_fn(|_| async {
+            let mut trailers = HeaderMap::new();
+            Status::data_loss("gone").add_header(&mut trailers).unwrap();
+            let frames = [Frame::data(Bytes::from_static(b"x")), Frame::trailers(trailers)].map(Ok::<_, Status>);
+            let body = http_body_util::StreamBody::new(futures::stream::iter(frames));
+            Ok::<_, Infallible>(Response::new(Body::new(body)))
+        });
+        let answer = layer.layer(ending).oneshot(request(BOUNDS)).await.unwrap();
+        assert!(!tells(&meters, &answers("data_loss", 1)).await, "a stream has no status before its end");
+        assert_eq!(drain(answer.into_body()).await.1.unwrap().code(), Code::DataLoss);
+        assert!(tells(&meters, &answers("data_loss", 1)).await);
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_goes_away_before_or_during_the_answer_cancels() {
+        let meters = measured().await;
+        let layer = ObservedLayer::new(&meters);
+        let stuck = service_fn(|_| futures::future::pending::<Result<Response<Body>, Infallible>>());
+        drop(layer.layer(stuck).call(request(BOUNDS)));
+        assert!(tells(&meters, &answers("cancelled", 1)).await);
+        let streaming = service_fn(|_| async { Ok::<_, Infallible>(Response::new(endless(1))) });
+        let answer = layer.layer(streaming).oneshot(request(BOUNDS)).await.unwrap();
+        let open = "pistats_rpc_open{method=\"Bounds\",service=\"pistats.log.v1.LogService\"}";
+        assert!(tells(&meters, &format!("{open} 1")).await);
+        drop(answer);
+        assert!(tells(&meters, &format!("{open} 0")).await);
+        assert!(tells(&meters, &answers("cancelled", 2)).await);
+    }
+
+    #[test]
+    fn every_rpc_of_the_contract_is_known_by_name() {
+        let methods = methods();
+        for (service, method) in [("pistats.log.v1.LogService", "Read"), ("grpc.health.v1.Health", "Check")] {
+            assert!(methods.contains(&(service.to_owned(), method.to_owned())), "{methods:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_no_traceparent_counts_as_absent() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(traceparent(&headers), None);
+        headers.insert("traceparent", "00-nonsense".parse().unwrap());
+        assert_eq!(traceparent(&headers), None);
+        let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        headers.insert("traceparent", text.parse().unwrap());
+        assert_eq!(traceparent(&headers).map(|at| at.to_string()).as_deref(), Some(text));
+    }
+}
