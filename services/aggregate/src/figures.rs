@@ -35,6 +35,8 @@ pub struct PartitionFigures {
     pub unknown_site: u64,
     /// Records that the log had forgotten before they were folded.
     pub lost_records: u64,
+    /// Records that came to the log more than once: each is folded once.
+    pub resent_records: u64,
 }
 
 impl Handle {
@@ -57,6 +59,7 @@ impl Watched {
             undecodable: of.counts.undecodable,
             unknown_site: of.counts.unknown_site,
             lost_records: of.counts.lost_records,
+            resent_records: of.counts.resent_records,
         });
         let age = |newest| Duration::from_micros(u64::try_from(setup.live.now().since(newest)).unwrap_or(0));
         Some(Figures { partitions: partitions.collect(), newest_age: view.newest.map(age) })

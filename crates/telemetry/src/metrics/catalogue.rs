@@ -145,6 +145,8 @@ catalogue! {
         "Events committed to the warehouse, each once.";
     DUPLICATES: "pistats.aggregate.duplicates", Counter, Of("{event}"), ["partition"], Aggregate,
         "Events that were there already and changed nothing.";
+    RESENT: "pistats.aggregate.records.resent", Counter, Of("{record}"), ["partition"], Aggregate,
+        "Records that came to the log more than once and were folded once.";
     DROPS: "pistats.aggregate.drops", Counter, Of("{event}"), ["reason"], Aggregate,
         "What could not be folded: `undecodable`, `unknown_site`, or `lost_record`, a whole record the log had forgotten.";
     WATCHERS: "pistats.query.watch.streams", Gauge, Of("{stream}"), [], Query,

@@ -71,10 +71,11 @@ pub(super) fn of_aggregate(meters: &Meters, watched: Watched, log: &Arc<dyn Even
             readings.set(next[partition.index()].load(Relaxed) as f64, &[&partition.0.to_string()]);
         }
     });
-    let numbers: [(_, fn(&pistats_aggregate::PartitionFigures) -> u64); 3] = [
+    let numbers: [(_, fn(&pistats_aggregate::PartitionFigures) -> u64); 4] = [
         (&catalogue::CHECKPOINT, |of| of.checkpoint.0),
         (&catalogue::EVENTS, |of| of.events),
         (&catalogue::DUPLICATES, |of| of.duplicates),
+        (&catalogue::RESENT, |of| of.resent_records),
     ];
     for (metric, number) in numbers {
         let of = watched.clone();
