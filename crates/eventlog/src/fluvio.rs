@@ -40,8 +40,8 @@ mod write;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -155,6 +155,11 @@ impl FluvioLog {
         Ok(FluvioLog { shared, writers })
     }
 
+    /// For those who tell what went on inside, later and without waiting.
+    pub fn watched(&self) -> Watched {
+        Watched { shared: Arc::downgrade(&self.shared) }
+    }
+
     /// What went on inside.
     pub async fn counters(&self) -> Counters {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -168,6 +173,24 @@ impl FluvioLog {
             stalled: of(&counts.stalled),
             missing: of(&counts.missing),
         }
+    }
+}
+
+/// Sees a log as long as it is there, and keeps nothing open.
+#[derive(Clone)]
+pub struct Watched {
+    shared: Weak<Shared>,
+}
+
+impl Watched {
+    /// What should stay at zero while the servers stand, by name; see [`Counters`]. None once the log is gone.
+    pub fn faults(&self) -> Option<[(&'static str, u64); 5]> {
+        let shared = self.shared.upgrade()?;
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counts { resent, reopened, cut, stalled, missing, .. } = &shared.counts;
+        let named =
+            [("resent", resent), ("reopened", reopened), ("cut", cut), ("stalled", stalled), ("missing", missing)];
+        Some(named.map(|(name, counter)| (name, of(counter))))
     }
 }
 

@@ -157,8 +157,8 @@ catalogue! {
         "Records that are on disk here and not yet shipped.";
     SPOOL_SIZE: "pistats.spool.size", Gauge, Bytes, [], Forwarder,
         "Disk that records take which are not yet shipped.";
-    FLUVIO_REOPENED: "pistats.fluvio.reopened", Counter, Of("{stream}"), [], Fluvio,
-        "Streams that were opened anew because a record was missing or out of turn.";
+    FLUVIO_FAULTS: "pistats.fluvio.faults", Counter, Of("{fault}"), ["kind"], Fluvio,
+        "What Fluvio's guards caught: streams `reopened`, batches `cut`, streams `stalled`, records `resent`, and acknowledged records that are `missing`.";
 }
 
 #[cfg(test)]

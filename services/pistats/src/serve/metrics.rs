@@ -107,6 +107,13 @@ pub(super) fn of_aggregate(meters: &Meters, watched: Watched, log: &Arc<dyn Even
     Some(looking)
 }
 
+/// Of a log on Fluvio.
+pub(super) fn of_fluvio(meters: &Meters, watched: pistats_eventlog::fluvio::Watched) {
+    meters.observe(&catalogue::FLUVIO_FAULTS, move |readings| {
+        watched.faults().into_iter().flatten().for_each(|(kind, count)| readings.set(count as f64, &[kind]));
+    });
+}
+
 /// Of the watched reports.
 pub(super) fn of_query(meters: &Meters, watching: Watching) {
     let own = watching.clone();

@@ -22,6 +22,8 @@ pub struct Backends {
     pub inlet: Option<Arc<dyn EventLog>>,
     /// Ships the spool to that stream.
     pub forwarding: Option<Forwarding>,
+    /// What went wrong with Fluvio, where the log lies there.
+    pub fluvio: Option<pistats_eventlog::fluvio::Watched>,
     /// None: this process only collects.
     pub warehouse: Option<Warehouse>,
     pub registry: Arc<dyn Registry>,
@@ -47,11 +49,12 @@ impl Backends {
         let wanted = config.clone();
         // Recovery reads a segment, and DuckDB its write-ahead log: neither belongs on an async thread.
         let opened = tokio::task::spawn_blocking(move || {
-            let log = if needs_log { Some(open_log(&wanted)?) } else { None };
+            let opened = if needs_log { Some(open_log(&wanted)?) } else { None };
+            let (log, fluvio) = opened.map_or((None, None), |(log, fluvio)| (Some(log), fluvio));
             let store = if only_collects { None } else { Some(open_store(&wanted)?) };
-            Ok::<_, String>((log, store))
+            Ok::<_, String>((log, fluvio, store))
         });
-        let (log, store) = opened.await.map_err(|error| error.to_string())??;
+        let (log, fluvio, store) = opened.await.map_err(|error| error.to_string())??;
         let (inlet, forwarding) = match &log {
             Some(stream) if has(Role::Ingest) && is_shared(&config.log.url) => {
                 let (spool, forwarding) = super::spool::open(config, stream.clone()).await?;
@@ -69,7 +72,7 @@ impl Backends {
                 (None, kept.clone(), Some(kept))
             }
         };
-        Ok(Backends { log, inlet, forwarding, warehouse, registry, kept })
+        Ok(Backends { log, inlet, forwarding, fluvio, warehouse, registry, kept })
     }
 
     /// The folder of a log whose files lie on this machine.
@@ -112,7 +115,10 @@ fn is_shared(url: &str) -> bool {
     scheme(url).0 == "fluvio"
 }
 
-fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
+/// The log, and what can be told of it if it lies on Fluvio.
+type Opened = (Arc<dyn EventLog>, Option<pistats_eventlog::fluvio::Watched>);
+
+fn open_log(config: &Config) -> Result<Opened, String> {
     match scheme(&config.log.url) {
         ("file", path) => {
             let settings = pistats_eventlog::file::Config {
@@ -124,15 +130,17 @@ fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
             };
             let path = config.inside(path);
             let log = FileLog::open(&path, settings).map_err(|error| format!("log {}: {error}", path.display()))?;
-            Ok(Arc::new(log))
+            Ok((Arc::new(log), None))
         }
         ("fluvio", rest) => {
             let settings = pistats_eventlog::fluvio::Config::from_url(rest).map_err(|error| format!("log: {error}"))?;
             let settings = settings.sized(config.log.segment_mib, config.log.retain_hours);
             let opened = tokio::runtime::Handle::current().block_on(FluvioLog::open(settings));
-            Ok(Arc::new(opened.map_err(|error| format!("log {}: {error}", config.log.url))?))
+            let log = opened.map_err(|error| format!("log {}: {error}", config.log.url))?;
+            let watched = log.watched();
+            Ok((Arc::new(log), Some(watched)))
         }
-        ("memory", _) => Ok(Arc::new(pistats_eventlog::MemoryLog::default())),
+        ("memory", _) => Ok((Arc::new(pistats_eventlog::MemoryLog::default()), None)),
         ("ingest", address) => {
             let secrets = super::secrets::Secrets::open(&config.data, &config.secrets)?;
             let tls = config.mesh_tls();
@@ -140,7 +148,7 @@ fn open_log(config: &Config) -> Result<Arc<dyn EventLog>, String> {
             let addresses = [format!("{scheme}://{address}")];
             let channel = pistats_rpc::mesh::channel(&addresses, &secrets.instance_key, tls.as_ref());
             let channel = channel.map_err(|error| format!("log.url: {error}"))?;
-            Ok(Arc::new(crate::ingest_log::IngestLog::new(address, channel)))
+            Ok((Arc::new(crate::ingest_log::IngestLog::new(address, channel)), None))
         }
         (other, _) => Err(format!(
             "log.url: no engine named {other:?} is built in; use file://PATH, fluvio://HOST:PORT/TOPIC, \
