@@ -9,9 +9,13 @@
 //! does. Dirty days change with every commit: all that is read raw of them has to come from one read.
 
 mod bitmaps;
+mod counting;
 mod days;
+mod packed;
 mod visitors;
 
-pub(crate) use bitmaps::{Bitmaps, Wanted};
+pub(crate) use bitmaps::{Bitmaps, Read, Wanted};
+pub(crate) use counting::Counter;
 pub(crate) use days::{Days, Span};
-pub(crate) use visitors::Visitors;
+pub(crate) use packed::Packed;
+pub(crate) use visitors::{Newcomers, People, Visitors};

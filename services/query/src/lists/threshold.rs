@@ -24,11 +24,23 @@ impl<'a> Ranking<'a> {
         Ranking { candidates, rows, are_all, handed: 0, known: Vec::new() }
     }
 
-    /// The places of the next candidates whose numbers are to be found out.
+    /// The places of the next candidates whose numbers are to be found out: those that may come before the page's last row
+    /// as far as it is known, `most` of them.
     pub(super) fn next(&mut self, most: usize) -> Vec<usize> {
         let from = self.handed;
-        self.handed = self.candidates.len().min(from + most);
+        let rest = self.candidates[from..].iter().take(most);
+        let next = match self.last_row() {
+            Some(last) => rest.take_while(|candidate| last > (Reverse(candidate.bound), &candidate.value)).count(),
+            None => rest.count(),
+        };
+        self.handed = from + next;
         (from..self.handed).collect()
+    }
+
+    /// The number and the value of the page's last row, of what is known; sorted before.
+    fn last_row(&self) -> Option<(Reverse<u64>, &'a String)> {
+        let (number, place) = self.known.get(self.rows.checked_sub(1)?)?;
+        Some((Reverse(*number), &self.candidates[*place].value))
     }
 
     /// Tells a candidate's number.
@@ -42,12 +54,14 @@ impl<'a> Ranking<'a> {
             self.sort();
             return true;
         }
-        let Some(last_known) = self.handed.checked_sub(1).and_then(|at| self.candidates.get(at)) else { return false };
         self.sort();
-        let Some((number, place)) = self.rows.checked_sub(1).and_then(|row| self.known.get(row)) else { return false };
-        // What is unknown has at most the bound of the last one that is known; with the same bound, a later value.
-        let value = &self.candidates[*place].value;
-        (Reverse(*number), value) <= (Reverse(last_known.bound), &last_known.value)
+        let Some(last) = self.last_row() else { return false };
+        match (self.candidates.get(self.handed), self.candidates.last()) {
+            (Some(next), _) => last < (Reverse(next.bound), &next.value),
+            // What is no candidate has at most the bound of the last one; with the same bound, a later value.
+            (None, Some(least)) => last <= (Reverse(least.bound), &least.value),
+            (None, None) => false,
+        }
     }
 
     /// The places of the page's rows, in order, from row `first` on.
@@ -99,22 +113,38 @@ mod tests {
     #[test]
     fn a_page_is_certain_when_no_bound_reaches_it() {
         let some = candidates(&[("a", 9), ("b", 8), ("c", 5), ("d", 4), ("e", 1)]);
-        // After c: b has 6 and a has 5; what comes after c has at most 5, and a value after c.
-        assert_eq!(told(&some, &[5, 6, 2, 4, 1], 2, false), (3, Some("ba".into())));
+        // b has 6 and a has 5: c and what comes after it have at most 5, and a value after a.
+        assert_eq!(told(&some, &[5, 6, 2, 4, 1], 2, false), (2, Some("ba".into())));
+        assert_eq!(told(&some, &[4, 6, 2, 4, 1], 2, false), (3, Some("ba".into())), "c may have 5");
         assert_eq!(told(&some, &[9, 1, 5, 4, 1], 1, false), (1, Some("a".into())));
-        assert_eq!(told(&some, &[2, 2, 2, 2, 1], 2, false), (5, Some("ab".into())));
+        assert_eq!(told(&some, &[2, 2, 2, 2, 1], 2, false), (4, Some("ab".into())), "e has 1 at most");
     }
 
     #[test]
     fn equal_numbers_are_ordered_by_value_also_against_the_unknown() {
         let some = candidates(&[("b", 3), ("d", 2), ("e", 2), ("a", 1)]);
         // b turns out to have 2, as d and e may have: only an earlier value than b could come before it.
-        assert_eq!(told(&some, &[2, 2, 2, 1], 1, false), (2, Some("b".into())));
+        assert_eq!(told(&some, &[2, 2, 2, 1], 1, false), (1, Some("b".into())));
         let some = candidates(&[("c", 3), ("a", 2), ("b", 2)]);
         assert_eq!(told(&some, &[2, 1, 2], 1, false), (3, Some("b".into())), "after a there can still be b");
         let some = candidates(&[("c", 3), ("a", 2)]);
         assert_eq!(told(&some, &[2, 1], 1, false), (2, None));
         assert_eq!(told(&some, &[2, 1], 1, true), (2, Some("c".into())));
+    }
+
+    #[test]
+    fn no_more_are_handed_out_than_may_come_before_the_last_row() {
+        let some = candidates(&[("a", 9), ("b", 8), ("c", 7), ("d", 6), ("e", 5), ("f", 5)]);
+        let mut ranking = Ranking::new(&some, 2, false);
+        assert_eq!(ranking.next(2), [0, 1], "nothing is known: as many as are asked for");
+        ranking.is(0, 9);
+        ranking.is(1, 5);
+        assert!(!ranking.is_certain());
+        assert_eq!(ranking.next(9), [2, 3], "e has 5 at most, as b has, and comes after it");
+        ranking.is(2, 1);
+        ranking.is(3, 2);
+        assert!(ranking.is_certain());
+        assert_eq!(ranking.page(0), [0, 1]);
     }
 
     #[test]

@@ -3,7 +3,11 @@
 //! A key names the version of the day's sheet, and a version never changes its content: nothing ever has to be taken out
 //! because it is wrong; bitmaps of versions that are gone are simply asked for no more and make room in time. A value that a
 //! day does not have is kept too, as an empty bitmap.
+//!
+//! A bitmap is kept in the form that it was last calculated with: packed as it was read where it was only walked (lists), or
+//! as a set (retention, uniques). Asked for in the other form, it is converted.
 
+use crate::sheets::Packed;
 use pistats_core::{Day, SiteId};
 use pistats_store::SheetDimension;
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -31,14 +35,24 @@ pub(crate) struct BitmapKey {
 }
 
 /// Bitmaps by key, bounded by bytes. What is asked for again and again stays.
-pub struct BitmapCache(Cache<BitmapKey, Arc<RoaringBitmap>, Bytes>);
+pub struct BitmapCache(Cache<BitmapKey, Form, Bytes>);
+
+#[derive(Clone)]
+enum Form {
+    Packed(Arc<Packed>),
+    Set(Arc<RoaringBitmap>),
+}
 
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<BitmapKey, Arc<RoaringBitmap>> for Bytes {
-    fn weight(&self, key: &BitmapKey, visitors: &Arc<RoaringBitmap>) -> u64 {
-        visitors.serialized_size() as u64 + key.value.len() as u64 + ENTRY_BYTES
+impl Weighter<BitmapKey, Form> for Bytes {
+    fn weight(&self, key: &BitmapKey, visitors: &Form) -> u64 {
+        let bytes = match visitors {
+            Form::Packed(packed) => packed.bytes(),
+            Form::Set(set) => set.serialized_size(),
+        };
+        bytes as u64 + key.value.len() as u64 + ENTRY_BYTES
     }
 }
 
@@ -58,14 +72,35 @@ impl BitmapCache {
         BitmapCache(cache)
     }
 
-    /// The bitmap of a key, where it is kept.
+    /// The bitmap of a key, where it is kept, as a set.
     pub(crate) fn get(&self, key: &BitmapKey) -> Option<Arc<RoaringBitmap>> {
-        self.0.get(key)
+        match self.0.get(key)? {
+            Form::Set(set) => Some(set),
+            Form::Packed(packed) => {
+                let set = Arc::new(packed.to_set().ok()?);
+                self.keep(key.clone(), set.clone());
+                Some(set)
+            }
+        }
     }
 
-    /// Keeps a bitmap, as long as it fits.
+    /// The bitmap of a key, where it is kept, to be walked.
+    pub(crate) fn packed(&self, key: &BitmapKey) -> Option<Arc<Packed>> {
+        match self.0.get(key)? {
+            Form::Packed(packed) => Some(packed),
+            // Stays a set: packing is cheap, and whoever calculated with it will again.
+            Form::Set(set) => Some(Arc::new(Packed::of_set(&set))),
+        }
+    }
+
+    /// Keeps a set, as long as it fits.
     pub(crate) fn keep(&self, key: BitmapKey, visitors: Arc<RoaringBitmap>) {
-        self.0.insert(key, visitors);
+        self.0.insert(key, Form::Set(visitors));
+    }
+
+    /// Keeps a packed bitmap, as long as it fits.
+    pub(crate) fn keep_packed(&self, key: BitmapKey, visitors: Arc<Packed>) {
+        self.0.insert(key, Form::Packed(visitors));
     }
 
     /// Bytes that are kept.
@@ -90,6 +125,17 @@ mod tests {
         cache.keep(key(1, 7), Arc::new(RoaringBitmap::from_iter([3])));
         assert_eq!(cache.get(&key(1, 7)).map(|visitors| visitors.len()), Some(1));
         assert_eq!(cache.get(&key(1, 8)), None);
+    }
+
+    #[test]
+    fn a_bitmap_is_the_same_in_both_forms() {
+        let cache = BitmapCache::of_bytes(1 << 20);
+        let set: RoaringBitmap = (0..5_000).map(|number| number * 30).collect();
+        let packed = Arc::new(Packed::of_set(&set));
+        cache.keep_packed(key(1, 7), packed.clone());
+        assert_eq!(cache.packed(&key(1, 7)), Some(packed.clone()));
+        assert_eq!(cache.get(&key(1, 7)).as_deref(), Some(&set));
+        assert_eq!(cache.packed(&key(1, 7)), Some(packed), "kept as a set, and asked for packed");
     }
 
     #[test]

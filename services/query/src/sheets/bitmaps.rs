@@ -1,14 +1,12 @@
 //! Bitmaps of clean days: from the cache, and those that it lacks from the warehouse.
 
-use super::{Days, Span};
-use crate::answer::cell;
+use super::{Days, Packed, Span};
 use crate::people::{BitmapCache, BitmapKey};
 use crate::plan::{Malformed, Tenant};
 use crate::sql::Sql;
 use pistats_core::Day;
 use pistats_core::report::Bots;
 use pistats_store::{Cell, Rows, SheetDimension, Statement};
-use roaring::RoaringBitmap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -23,7 +21,7 @@ pub(crate) struct Wanted {
 #[derive(Debug, Default)]
 pub(crate) struct Bitmaps {
     /// By the place of the value.
-    held: Vec<Vec<Arc<RoaringBitmap>>>,
+    held: Vec<Vec<Arc<Packed>>>,
     missing: Vec<(usize, BitmapKey)>,
 }
 
@@ -48,7 +46,7 @@ impl Bitmaps {
                 for bot in bots {
                     let (site, dimension, value) = (tenant.site(), wanted.dimension, value.clone());
                     let key = BitmapKey { site, day, version, dimension, value, bot: *bot };
-                    match cache.get(&key) {
+                    match cache.packed(&key) {
                         Some(bitmap) => bitmaps.held[place].push(bitmap),
                         None => bitmaps.missing.push((place, key)),
                     }
@@ -84,29 +82,43 @@ impl Bitmaps {
         Some(sql.finish(&text))
     }
 
-    /// Takes the rows of [`Bitmaps::statement`], and keeps them.
-    pub(crate) fn fill(&mut self, rows: &Rows, cache: &BitmapCache) -> Result<(), Malformed> {
-        let mut read = HashMap::with_capacity(rows.rows.len());
-        for row in &rows.rows {
-            let (Cell::Text(value), Cell::Bytes(bytes)) = (cell(row, 1)?, cell(row, 3)?) else {
-                return Err(Malformed("a bitmap that is none".into()));
-            };
-            let bitmap = RoaringBitmap::deserialize_from(&bytes[..])
-                .map_err(|error| Malformed(format!("a bitmap cannot be read: {error}")))?;
-            read.insert((cell(row, 0)?.int(), value.as_str(), cell(row, 2)?.int() != 0), Arc::new(bitmap));
-        }
+    /// How many are missing.
+    pub(crate) fn missing(&self) -> usize {
+        self.missing.len()
+    }
+
+    /// Takes what was read of all that was missing, and keeps it.
+    pub(crate) fn fill(&mut self, mut read: Read, cache: &BitmapCache) {
+        let nobody = Arc::new(Packed::default());
         for (place, key) in self.missing.drain(..) {
             let Day(day) = key.day;
             // A value that the day does not have: nobody.
-            let bitmap = read.get(&(i64::from(day), &*key.value, key.bot)).cloned().unwrap_or_default();
+            let bitmap = read.0.remove(&(i64::from(day), key.value.clone(), key.bot)).unwrap_or_else(|| nobody.clone());
             self.held[place].push(bitmap.clone());
-            cache.keep(key, bitmap);
+            cache.keep_packed(key, bitmap);
         }
-        Ok(())
     }
 
     /// The bitmaps of the value at a place.
-    pub(crate) fn of(&self, place: usize) -> impl Iterator<Item = &RoaringBitmap> {
+    pub(crate) fn of(&self, place: usize) -> impl Iterator<Item = &Packed> {
         self.held.get(place).into_iter().flatten().map(Arc::as_ref)
+    }
+}
+
+/// Bitmaps that were read: by day, value, and whether they are of bots.
+#[derive(Debug, Default)]
+pub(crate) struct Read(HashMap<(i64, Arc<str>, bool), Arc<Packed>>);
+
+impl Read {
+    /// Takes the rows of [`Bitmaps::statement`].
+    pub(crate) fn take(&mut self, rows: Rows) -> Result<(), Malformed> {
+        self.0.reserve(rows.rows.len());
+        for row in rows.rows {
+            let Ok([Cell::Int(day), Cell::Text(value), bot, Cell::Bytes(bytes)]) = <[Cell; 4]>::try_from(row) else {
+                return Err(Malformed("a bitmap that is none".into()));
+            };
+            self.0.insert((day, value.into(), bot.int() != 0), Arc::new(Packed::of(bytes)?));
+        }
+        Ok(())
     }
 }

@@ -81,6 +81,17 @@ impl Days {
 }
 
 impl Span {
+    /// The span in two, with about as many days of `days` that are not dirty in each; whole where there are fewer than two.
+    pub(crate) fn halves(&self, days: &Days) -> Vec<Span> {
+        let clean: Vec<Day> = days.clean_of(self).map(|(day, _)| day).collect();
+        let Some(middle) = clean.get(clean.len() / 2).filter(|_| clean.len() > 1) else { return vec![self.clone()] };
+        let part = |first: Day, last: Day| {
+            let dirty = self.dirty.iter().copied().filter(|day| (first..=last).contains(day)).collect();
+            Span { first, last, dirty }
+        };
+        vec![part(self.first, middle.plus(-1)), part(*middle, self.last)]
+    }
+
     /// A condition on a row's day: one of the span that is not dirty.
     pub(crate) fn is_clean(&self, sql: &mut Sql<'_>, day: &str) -> String {
         let (first, last) = (sql.bind(i64::from(self.first.0)), sql.bind(i64::from(self.last.0)));
@@ -127,6 +138,21 @@ mod tests {
         let span = days.span(Range::Days { first: Day(0), last: Day(2) }).expect("days");
         assert_eq!((&*span.dirty, days.clean_of(&span).collect::<Vec<_>>()), (&[Day(2)][..], vec![(Day(1), 10)]));
         assert_eq!(Days::gather(&Rows::default(), &Rows::default()).expect("none"), Days::default());
+    }
+
+    #[test]
+    fn a_span_is_halved_by_its_clean_days() {
+        let days = Days::gather(&rows(&[&[1, 2, 3, 8], &[10, 11, 12, 13]]), &rows(&[&[5, 9]])).expect("days");
+        let span = days.span(Range::Days { first: Day(0), last: Day(9) }).expect("days");
+        let part = |first, last, dirty: &[i32]| Span {
+            first: Day(first),
+            last: Day(last),
+            dirty: dirty.iter().copied().map(Day).collect(),
+        };
+        assert_eq!(span.halves(&days), [part(0, 2, &[]), part(3, 9, &[5, 9])]);
+        let one = part(4, 8, &[5]);
+        assert_eq!(one.halves(&days), [one]);
+        assert_eq!(part(2, 3, &[]).halves(&days), [part(2, 2, &[]), part(3, 3, &[])]);
     }
 
     #[test]
