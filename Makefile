@@ -60,7 +60,7 @@ lint-proto: deps
 		{ echo "The contract has grown since $(BASELINE): run \`make proto-baseline\` and commit it."; exit 1; }
 
 lint-compose: # Needs docker's compose plugin, and says so where it is missing
-	@if docker compose version >/dev/null 2>&1; then docker compose config -q && echo "compose.yaml: well formed"; \
+	@if docker compose version >/dev/null 2>&1; then docker compose config -q && docker compose -f compose.single.yaml config -q && echo "compose files: well formed"; \
 	else echo "compose.yaml: not checked, docker's compose plugin is not here"; fi
 
 proto-baseline: deps ## Take the contract as it stands for the new baseline (BREAKING=meant allows breaking callers)

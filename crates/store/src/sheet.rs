@@ -52,6 +52,19 @@ impl SheetDimension {
         SheetDimension::Page,
     ];
 
+    /// All of them, in the order of their numbers.
+    pub const ALL: [SheetDimension; 9] = [
+        SheetDimension::All,
+        SheetDimension::FirstSeen,
+        SheetDimension::Country,
+        SheetDimension::Device,
+        SheetDimension::Browser,
+        SheetDimension::Os,
+        SheetDimension::Channel,
+        SheetDimension::EventName,
+        SheetDimension::Page,
+    ];
+
     /// The kept dimension of a report's dimension, `None` where sheets hold nothing of it.
     pub fn of(dimension: &Dimension) -> Option<SheetDimension> {
         Some(match dimension {

@@ -42,6 +42,6 @@ mod watch;
 
 pub use config::Config;
 pub use live::{Living, Nothing, Unreachable};
-pub use people::Tally;
+pub use people::{ReadAhead, Tally};
 pub use plan::Tenant;
 pub use service::{Query, Watching};

@@ -15,12 +15,14 @@
 //! | `kept` | which bitmaps a set is made of, if any |
 //! | `gather` | both together: what to read first, what to fetch then |
 //! | `cache` | bitmaps that were fetched, bounded by bytes |
+//! | `ahead` | bitmaps of days that were just built, fetched before they are asked for |
 //!
 //! A visitor's number ([`VisitorNo`](pistats_core::VisitorNo)) is dense over all partitions, so that a bitmap of a million
 //! visitors is small and uniques over any range are exact (P-5). All raw rows and the list of sheets are read in one
 //! snapshot; a sheet's version never changes its content, so its bitmaps may be read before or after. What is counted is
 //! the planners' business (`plan`); who reads is `reports`.
 
+mod ahead;
 mod cache;
 mod gather;
 mod kept;
@@ -28,6 +30,7 @@ mod rows;
 mod sets;
 mod tally;
 
+pub use ahead::ReadAhead;
 pub use cache::BitmapCache;
 pub(crate) use cache::BitmapKey;
 pub(crate) use gather::{Filled, Gather};

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::live::Living;
-use crate::people::Tally;
+use crate::people::{ReadAhead, Tally};
 use crate::plan::{Tenant, TrafficAnswer};
 use crate::reports::Reports;
 use crate::watch::{Hub, Settings};
@@ -21,6 +21,7 @@ use pistats_proto::query::v1::{
 use pistats_rpc::auth::{Principal, SharedDirectory};
 use pistats_store::{Engine, Store};
 use std::sync::{Arc, Weak};
+use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
 
 /// The query service: reads, and changes nothing.
@@ -29,6 +30,9 @@ pub struct Query {
     hub: Arc<Hub>,
     directory: SharedDirectory,
     visitor_secret: [u8; 32],
+    cache_bytes: u64,
+    /// Ended with the service.
+    tasks: JoinSet<()>,
 }
 
 impl Query {
@@ -44,7 +48,21 @@ impl Query {
         let settings =
             Settings { streams: config.watch_streams, engine: reports.store.engine(), ..Settings::default() };
         let hub = Hub::new(reports.clone(), living, directory.clone(), settings);
-        Query { reports, hub, directory, visitor_secret }
+        let cache_bytes = config.bitmap_cache_bytes;
+        Query { reports, hub, directory, visitor_secret, cache_bytes, tasks: JoinSet::new() }
+    }
+
+    /// The same service, with bitmaps of days that are built put into its cache before they are asked for. Needs a
+    /// runtime.
+    pub fn reading_ahead(mut self) -> Query {
+        let ahead = self.read_ahead();
+        self.tasks.spawn(ahead.run());
+        self
+    }
+
+    /// What reads ahead, to be told when.
+    pub fn read_ahead(&self) -> ReadAhead {
+        ReadAhead::new(&self.reports, self.cache_bytes)
     }
 
     /// Traffic as question and answer of the domain, for who stands in the same process and knows the tenant.

@@ -106,7 +106,7 @@ pub(super) fn make(
             server = server.add(configured!(AggregateServiceServer::new(relay), REQUEST_BYTES));
         }
         let (store, secret) = (warehouse()?.store, secrets.visitor_secret);
-        let query = Query::new(store, living, directory.clone(), secret, &config.query.settings());
+        let query = Query::new(store, living, directory.clone(), secret, &config.query.settings()).reading_ahead();
         metrics::of_query(meters, query.watching());
         server = server.add(configured!(QueryServiceServer::new(query), REQUEST_BYTES));
     }

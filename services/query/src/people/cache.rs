@@ -98,9 +98,12 @@ impl BitmapCache {
         self.0.insert(key, Form::Set(visitors));
     }
 
-    /// Keeps a packed bitmap, as long as it fits.
-    pub(crate) fn keep_packed(&self, key: BitmapKey, visitors: Arc<Packed>) {
-        self.0.insert(key, Form::Packed(visitors));
+    /// Keeps a packed bitmap, as long as it fits. Returns the bytes that it takes.
+    pub(crate) fn keep_packed(&self, key: BitmapKey, visitors: Arc<Packed>) -> u64 {
+        let form = Form::Packed(visitors);
+        let bytes = Bytes.weight(&key, &form);
+        self.0.insert(key, form);
+        bytes
     }
 
     /// Bytes that are kept.

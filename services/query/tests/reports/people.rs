@@ -128,6 +128,29 @@ async fn a_calm_day_is_read_from_bitmaps_once_and_a_dirty_one_from_rows_each_tim
 }
 
 #[tokio::test]
+async fn what_was_read_ahead_is_not_fetched_again() {
+    let mut warehouse = sample::warehouse().await;
+    warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
+    let (tenant, service) = (warehouse.tenant(1), warehouse.service());
+    let mut ahead = service.read_ahead();
+    assert!(ahead.look().await.unwrap() > Some(5), "bitmaps of days and their values");
+    assert_eq!(ahead.look().await.unwrap(), Some(0), "nothing is new");
+    let cohorts = service.retention_of(&tenant, &recurring(vec![])).await.unwrap();
+    assert_eq!(visitors(&cohorts), [0, 2, 4]);
+    let Tally { bitmaps_cached, bitmaps_fetched, .. } = service.tally();
+    assert_eq!((bitmaps_cached, bitmaps_fetched), (3, 0));
+    // A day that is dirty is left alone until it is built; then it is read.
+    warehouse.commit(1, &[view(77, "eve", "2024-05-14T12:00:00Z", "/")]).await;
+    assert_eq!(ahead.look().await.unwrap(), Some(0));
+    warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
+    assert!(ahead.look().await.unwrap() > Some(0));
+    let cohorts = service.retention_of(&tenant, &recurring(vec![])).await.unwrap();
+    assert_eq!((visitors(&cohorts), service.tally().bitmaps_fetched), (vec![0, 2, 5], 0));
+    drop(service);
+    assert_eq!(ahead.look().await.unwrap(), None, "it keeps no service alive");
+}
+
+#[tokio::test]
 async fn one_filter_of_a_kept_dimension_reads_bitmaps_and_two_read_rows() {
     let warehouse = sample::warehouse().await;
     warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
