@@ -8,7 +8,7 @@ use pistats_core::time::Range;
 use pistats_core::{Day, Micros, Zone};
 use pistats_query::lists::{self, BitmapCache, Sheets};
 use pistats_store::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
-use pistats_testkit::histories::{Question, zones};
+use pistats_testkit::histories::{BITMAP_DIMENSIONS, Question, zones};
 use pistats_testkit::{Oracle, OracleEvent};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -16,15 +16,6 @@ use rand::{Rng, SeedableRng};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const DIMENSIONS: [Dimension; 7] = [
-    Dimension::Country,
-    Dimension::Device,
-    Dimension::Browser,
-    Dimension::Os,
-    Dimension::Channel,
-    Dimension::EventName,
-    Dimension::Page,
-];
 const METRICS: [Metric; 5] = [Metric::Visitors, Metric::Sessions, Metric::PageViews, Metric::Events, Metric::ValueSum];
 
 fn question(rng: &mut StdRng, oracle: &Oracle, zone: &Zone) -> Breakdown {
@@ -37,7 +28,7 @@ fn question(rng: &mut StdRng, oracle: &Oracle, zone: &Zone) -> Breakdown {
     let bots = *[Bots::Exclude, Bots::Include, Bots::Only].choose(rng).unwrap();
     Breakdown {
         selection: Selection { range, filters: vec![], bots },
-        dimension: DIMENSIONS.choose(rng).unwrap().clone(),
+        dimension: BITMAP_DIMENSIONS.choose(rng).unwrap().clone(),
         order_by: *METRICS.choose(rng).unwrap(),
         limit: if rng.random() { rng.random_range(1..=5) } else { 10_000 },
         offset: if rng.random_ratio(1, 3) { rng.random_range(0..=4) } else { 0 },
