@@ -57,7 +57,7 @@ impl Edge {
             .unwrap();
         let url = format!("https://localhost:{port}");
         let mut edge = Edge { running, url, write_key: String::new(), read_key: String::new(), folder, caddy };
-        edge.wait(port).await;
+        edge.wait().await;
         let mut admin = AdminServiceClient::new(edge.caller(&edge.running.secrets.instance_key).await);
         let request = CreateSiteRequest { name: "edge".to_owned(), time_zone: "UTC".to_owned() };
         let keys = admin.create_site(request).await.unwrap().into_inner().keys;
@@ -67,13 +67,13 @@ impl Edge {
         Some(edge)
     }
 
-    /// Waits until Caddy listens and its authority stands.
-    async fn wait(&mut self, port: u16) {
+    /// Waits until Caddy has its certificate and hands on what it is asked.
+    async fn wait(&mut self) {
         let begun = Instant::now();
-        while !(self.authority().exists() && tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()) {
+        while !(self.authority().exists() && self.endpoint().connect().await.is_ok()) {
             let said = || std::fs::read_to_string(self.folder.path().join("caddy.log")).unwrap_or_default();
             assert!(self.caddy.try_wait().unwrap().is_none(), "Caddy ended: {}", said());
-            assert!(begun.elapsed() < Duration::from_secs(60), "Caddy does not listen: {}", said());
+            assert!(begun.elapsed() < Duration::from_secs(60), "Caddy does not answer: {}", said());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -83,17 +83,21 @@ impl Edge {
         self.folder.path().join("caddy/pki/authorities/local/root.crt")
     }
 
-    /// Calls over TLS and HTTP/2, with a key.
-    pub(crate) async fn caller(&self, key: &str) -> Caller {
+    /// The edge over TLS and HTTP/2.
+    fn endpoint(&self) -> Endpoint {
         let authority = Certificate::from_pem(std::fs::read(self.authority()).unwrap());
         let tls = ClientTlsConfig::new().ca_certificate(authority).domain_name("localhost");
-        let endpoint = Endpoint::from_shared(self.url.clone()).unwrap().tls_config(tls).unwrap();
+        Endpoint::from_shared(self.url.clone()).unwrap().tls_config(tls).unwrap()
+    }
+
+    /// Calls with a key.
+    pub(crate) async fn caller(&self, key: &str) -> Caller {
         let value: tonic::metadata::MetadataValue<_> = format!("Bearer {key}").parse().unwrap();
         let add = move |mut request: Request<()>| {
             request.metadata_mut().insert("authorization", value.clone());
             Ok(request)
         };
-        InterceptedService::new(endpoint.connect().await.unwrap(), Box::new(add))
+        InterceptedService::new(self.endpoint().connect().await.unwrap(), Box::new(add))
     }
 }
 
