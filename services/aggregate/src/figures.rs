@@ -24,6 +24,8 @@ pub struct Figures {
 #[derive(Clone, Copy, Debug)]
 pub struct PartitionFigures {
     pub partition: PartitionId,
+    /// Whether it is folded here now. Of one that is not, only the counts mean something.
+    pub is_here: bool,
     /// The first record that is not committed.
     pub checkpoint: Offset,
     /// Taken into the warehouse.
@@ -50,9 +52,10 @@ impl Watched {
     /// The figures now; none once the aggregator is gone.
     pub fn figures(&self) -> Option<Figures> {
         let setup = self.setup.upgrade()?;
-        let view = setup.stats.view();
+        let (view, folded) = (setup.stats.view(), setup.stats.folded());
         let partitions = PartitionId::all().zip(view.partitions).map(|(partition, of)| PartitionFigures {
             partition,
+            is_here: folded.contains(&partition),
             checkpoint: of.checkpoint,
             events: of.counts.events,
             duplicates: of.counts.duplicates,

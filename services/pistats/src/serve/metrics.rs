@@ -64,15 +64,24 @@ pub(super) fn of_aggregate(meters: &Meters, watched: Watched, log: &Arc<dyn Even
     }
     let ends: Arc<Vec<AtomicU64>> = Arc::new((0..PARTITIONS).map(|_| AtomicU64::default()).collect());
     let looking = tokio::spawn(look(Arc::downgrade(log), ends.clone())).abort_handle();
-    let (of, next) = (watched.clone(), ends.clone());
-    meters.observe(&catalogue::LOG_NEXT, move |readings| {
-        for partition in of.figures().into_iter().flat_map(|figures| figures.partitions) {
-            let partition = partition.partition;
-            readings.set(next[partition.index()].load(Relaxed) as f64, &[&partition.0.to_string()]);
-        }
-    });
-    let numbers: [(_, fn(&pistats_aggregate::PartitionFigures) -> u64); 4] = [
-        (&catalogue::CHECKPOINT, |of| of.checkpoint.0),
+    // Where a partition stands is told by who folds it; another Aggregate's view of it is old.
+    let stands: [(_, fn(u64, u64) -> u64); 3] = [
+        (&catalogue::LOG_NEXT, |next, _| next),
+        (&catalogue::CHECKPOINT, |_, checkpoint| checkpoint),
+        (&catalogue::LAG, u64::saturating_sub),
+    ];
+    for (metric, number) in stands {
+        let (of, ends) = (watched.clone(), ends.clone());
+        meters.observe(metric, move |readings| {
+            let partitions = of.figures().into_iter().flat_map(|figures| figures.partitions);
+            for figures in partitions.filter(|figures| figures.is_here) {
+                let next = ends[figures.partition.index()].load(Relaxed);
+                let value = number(next, figures.checkpoint.0);
+                readings.set(value as f64, &[&figures.partition.0.to_string()]);
+            }
+        });
+    }
+    let numbers: [(_, fn(&pistats_aggregate::PartitionFigures) -> u64); 3] = [
         (&catalogue::EVENTS, |of| of.events),
         (&catalogue::DUPLICATES, |of| of.duplicates),
         (&catalogue::RESENT, |of| of.resent_records),
@@ -85,13 +94,6 @@ pub(super) fn of_aggregate(meters: &Meters, watched: Watched, log: &Arc<dyn Even
             }
         });
     }
-    let of = watched.clone();
-    meters.observe(&catalogue::LAG, move |readings| {
-        for figures in of.figures().into_iter().flat_map(|figures| figures.partitions) {
-            let end = ends[figures.partition.index()].load(Relaxed);
-            readings.set(end.saturating_sub(figures.checkpoint.0) as f64, &[&figures.partition.0.to_string()]);
-        }
-    });
     let of = watched.clone();
     meters.observe(&catalogue::DROPS, move |readings| {
         for figures in of.figures().into_iter().flat_map(|figures| figures.partitions) {
