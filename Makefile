@@ -40,8 +40,9 @@ run: deps ## Build and start piStats on ./data with demo events; it prints its a
 test-programs: # strace, grpcurl and PostgreSQL, which some tests call
 	@tools/test-programs
 
-test: deps test-programs ## Run all tests
+test: deps test-programs ## Run all tests; the spine's once more with the roles apart
 	$(CARGO) test --release --workspace --no-fail-fast
+	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine
 
 lint: lint-rust lint-proto lint-compose ## Check format, clippy, the contract's style and its compatibility
 
