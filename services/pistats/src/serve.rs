@@ -113,7 +113,7 @@ impl Running {
         let address = listener.local_addr().map_err(|error| error.to_string())?;
 
         let Services { server, aggregator, mut beside } =
-            services::make(&config, &backends, &secrets, &source, &meters)?;
+            services::make(&config, &backends, &secrets, &source, &meters, address)?;
         beside.push(source.keep());
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(server.serve(listener, async {

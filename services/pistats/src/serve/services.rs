@@ -18,7 +18,9 @@ use pistats_proto::query::v1::query_service_server::QueryServiceServer;
 use pistats_query::{Living, Nothing, Query};
 use pistats_rpc::resubmit::Resubmit;
 use pistats_rpc::{Server, configured};
+use pistats_store::Owner;
 use pistats_telemetry::Meters;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -41,6 +43,7 @@ pub(super) fn make(
     secrets: &Secrets,
     source: &Source,
     meters: &Meters,
+    address: SocketAddr,
 ) -> Result<Services, String> {
     let has = |role| config.roles.contains(&role);
     let directory = source.shared();
@@ -83,7 +86,10 @@ pub(super) fn make(
             directory.clone(),
             secrets.visitor_secret,
         );
-        let handle = Arc::new(Aggregator::start(Parts { meters: meters.clone(), reload: source.reload(), ..parts }));
+        // Host and process, and where it listens: one process may serve twice.
+        let owner = Owner { name: format!("{} ({address})", parts.owner.name), ..parts.owner.clone() };
+        let parts = Parts { meters: meters.clone(), owner, reload: source.reload(), ..parts };
+        let handle = Arc::new(Aggregator::start(parts));
         beside.extend(metrics::of_aggregate(meters, handle.watched(), &log()?));
         let refusals = collector.as_ref().map(|collector| {
             let counters = collector.counters();
