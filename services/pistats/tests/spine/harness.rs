@@ -1,6 +1,6 @@
 //! A server in this process, in the shape that `topology` says, and a client of it.
 
-use crate::topology::{Cluster, Ground};
+use crate::topology::{Cluster, Ground, is_apart};
 use pistats::client::{Authorized, MESSAGE_BYTES, channel};
 use pistats::config::{Config, Overrides};
 use pistats::import::{self, Format, Options, Report};
@@ -51,6 +51,13 @@ impl Instance {
         let instance = Instance { running: Cluster::start(config, &ground).await, ground };
         instance.is_shared().await;
         instance
+    }
+
+    /// Waits until every process has heard of the sites and keys that there are: each looks once a second.
+    pub(crate) async fn heard(&self) {
+        if is_apart() {
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+        }
     }
 
     /// Waits until every process that folds has its share.

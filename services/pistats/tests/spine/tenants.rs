@@ -50,6 +50,7 @@ async fn a_key_does_what_its_scope_says_and_nothing_else() {
     let wish = CreateKeyRequest { site_id: 1, scope: Scope::Manage.into(), name: "m".to_owned() };
     let manage = admin.create_key(wish).await.unwrap().into_inner().key.unwrap().secret;
     let instance_key = instance.running.secrets.instance_key.clone();
+    instance.heard().await;
 
     let report = || traffic(days("2024-05-01", "2024-05-01"), Interval::Unspecified);
     let batch = || CollectRequest { events: vec![visit("ada")] };
