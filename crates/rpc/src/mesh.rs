@@ -217,25 +217,13 @@ mod tests {
     use super::*;
     use std::convert::Infallible;
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    use tower::util::BoxCloneService;
     use tower::{ServiceExt, service_fn};
 
-    type Answer = Result<http::Response<Body>, Infallible>;
+    type Failing = Mesh<BoxCloneService<http::Request<Body>, http::Response<Body>, Infallible>>;
 
     /// A service that answers UNAVAILABLE so many times, and how often it was called.
-    fn failing(
-        times: u32,
-    ) -> (
-        Mesh<
-            impl Service<
-                http::Request<Body>,
-                Response = http::Response<Body>,
-                Error = Infallible,
-                Future = BoxFuture<'static, Answer>,
-            > + Clone
-            + Send,
-        >,
-        Arc<AtomicU32>,
-    ) {
+    fn failing(times: u32) -> (Failing, Arc<AtomicU32>) {
         let calls = Arc::new(AtomicU32::new(0));
         let counted = calls.clone();
         let inner = service_fn(move |request: http::Request<Body>| {
@@ -243,15 +231,11 @@ mod tests {
             async move {
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 assert_eq!(&body[..], b"asked", "each try brings the whole request");
-                Ok(if number < times {
-                    Status::unavailable("down").into_http()
-                } else {
-                    http::Response::new(Body::empty())
-                })
+                let is_up = number >= times;
+                Ok(if is_up { http::Response::new(Body::empty()) } else { Status::unavailable("down").into_http() })
             }
-            .boxed()
         });
-        (Mesh::new(inner), calls)
+        (Mesh::new(BoxCloneService::new(inner)), calls)
     }
 
     fn request(path: &str) -> http::Request<Body> {

@@ -10,7 +10,7 @@ use pistats_ingest::IngestCounters;
 use pistats_ingest::forward::{Backlog, Forwarding};
 use pistats_query::Watching;
 use pistats_telemetry::Meters;
-use pistats_telemetry::metrics::catalogue::{self, Metric};
+use pistats_telemetry::metrics::catalogue;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -20,8 +20,10 @@ use tokio::task::AbortHandle;
 /// How often the log is asked for its ends.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A metric, and which number of a part it tells.
-type Tells<N> = (&'static Metric, N);
+/// Which number of a part a metric tells.
+type Number<T> = fn(&T) -> u64;
+/// Which number of where a log ends and how far it is committed.
+type OfEnds = fn(u64, u64) -> u64;
 
 /// Of a collector.
 pub(super) fn of_ingest(meters: &Meters, counters: &Arc<IngestCounters>) {
@@ -29,7 +31,7 @@ pub(super) fn of_ingest(meters: &Meters, counters: &Arc<IngestCounters>) {
     meters.observe(&catalogue::INGEST_REFUSED, move |readings| {
         own.refused().iter().for_each(|(reason, count)| readings.set(*count as f64, &[reason]));
     });
-    let numbers: [Tells<fn(&pistats_ingest::Counts) -> u64>; 6] = [
+    let numbers: [(_, Number<pistats_ingest::Counts>); 6] = [
         (&catalogue::INGEST_BATCHES, |counts| counts.batches),
         (&catalogue::INGEST_BATCHES_FAILED, |counts| counts.failed_batches),
         (&catalogue::INGEST_BYTES, |counts| counts.bytes),
@@ -45,7 +47,7 @@ pub(super) fn of_ingest(meters: &Meters, counters: &Arc<IngestCounters>) {
 
 /// Of what a collector still has to forward.
 pub(super) fn of_forwarding(meters: &Meters, forwarding: &Forwarding) {
-    let numbers: [Tells<fn(&Backlog) -> u64>; 2] =
+    let numbers: [(_, Number<Backlog>); 2] =
         [(&catalogue::SPOOL_RECORDS, Backlog::records), (&catalogue::SPOOL_SIZE, Backlog::bytes)];
     for (metric, number) in numbers {
         let watch = forwarding.watch();
@@ -68,7 +70,7 @@ pub(super) fn of_aggregate(meters: &Meters, watched: Watched, log: &Arc<dyn Even
     let ends: Arc<Vec<AtomicU64>> = Arc::new((0..PARTITIONS).map(|_| AtomicU64::default()).collect());
     let looking = tokio::spawn(look(Arc::downgrade(log), ends.clone())).abort_handle();
     // Where a partition stands is told by who folds it; another Aggregate's view of it is old.
-    let stands: [Tells<fn(u64, u64) -> u64>; 3] = [
+    let stands: [(_, OfEnds); 3] = [
         (&catalogue::LOG_NEXT, |next, _| next),
         (&catalogue::CHECKPOINT, |_, checkpoint| checkpoint),
         (&catalogue::LAG, u64::saturating_sub),
@@ -84,7 +86,7 @@ pub(super) fn of_aggregate(meters: &Meters, watched: Watched, log: &Arc<dyn Even
             }
         });
     }
-    let numbers: [Tells<fn(&pistats_aggregate::PartitionFigures) -> u64>; 3] = [
+    let numbers: [(_, Number<pistats_aggregate::PartitionFigures>); 3] = [
         (&catalogue::EVENTS, |of| of.events),
         (&catalogue::DUPLICATES, |of| of.duplicates),
         (&catalogue::RESENT, |of| of.resent_records),

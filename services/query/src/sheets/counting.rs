@@ -127,7 +127,7 @@ mod tests {
         (pieces, any::<bool>()).prop_map(|(pieces, optimized)| {
             let numbers = pieces.into_iter().flat_map(|(key, start, count, step, far)| {
                 let key = if far { 65_535 - key } else { key };
-                (0..count).map(move |n| key << 16 | (start + n * step) % 65_536)
+                (0..count).map(move |n| (key << 16) | ((start + n * step) % 65_536))
             });
             let mut set: RoaringBitmap = numbers.collect();
             if optimized {

@@ -208,7 +208,7 @@ mod tests {
             (65_530..131_080).chain([u32::MAX]).collect(),
             (0..3).map(|n| n << 16).collect(),
             (0..4).map(|n| n << 16 | n).collect(),
-            (0..70).flat_map(|key| (0..100).map(move |n| key << 16 | n * 5)).collect(),
+            (0..70).flat_map(|key| (0..100).map(move |n| (key << 16) | (n * 5))).collect(),
         ];
         let runs = sets.iter().map(|set| {
             let mut set = set.clone();
