@@ -22,6 +22,9 @@ export PATH := $(CURDIR)/tools/bin:$(CURDIR)/tools/node_modules/.bin:$(PATH)
 RUN ?= --data ./data --demo
 BENCH ?= bench-import $(TARGET)/pistats
 
+# Cases that start the program as one process themselves: once is enough.
+ONE_PROCESS := --skip kill:: --skip durability:: --skip commands::
+
 .PHONY: help deps build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench bench-watch ghz
 
 help: ## List the targets
@@ -42,7 +45,7 @@ test-programs: # strace, grpcurl and PostgreSQL, which some tests call
 
 test: deps test-programs ## Run all tests; the spine's once more with the roles apart
 	$(CARGO) test --release --workspace --no-fail-fast
-	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine
+	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine -- $(ONE_PROCESS)
 
 lint: lint-rust lint-proto lint-compose ## Check format, clippy, the contract's style and its compatibility
 
