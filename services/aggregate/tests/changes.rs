@@ -119,7 +119,7 @@ impl Store for Doubtful {
 async fn a_commit_that_nobody_was_told_of_ends_in_a_reset() {
     let world = World::new(&Zone::utc());
     let store = Arc::new(Doubtful { inner: world.duck.clone(), commits: AtomicU64::new(0), fails_at: 2 });
-    let handle = world.start_on(config(1_000), store);
+    let handle = world.start_on(config(1_000), store, world.duck.clone());
     let mut changes = handle.observer().changes();
     world.append(&[event(1, "ada", "2024-06-03T10:00:00Z")], 1).await;
     assert!(!next(&mut changes).await.is_reset);

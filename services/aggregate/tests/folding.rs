@@ -104,7 +104,7 @@ async fn commits_and_lookups_that_fail_at_random_lose_and_double_nothing() {
         rng: Mutex::new(StdRng::seed_from_u64(11)),
         failed: Mutex::default(),
     });
-    let handle = world.start_on(config(20), flaky.clone());
+    let handle = world.start_on(config(20), flaky.clone(), world.duck.clone());
     for chunk in history.sent.chunks(60) {
         world.append(chunk, 4).await;
         caught_up(&handle).await;

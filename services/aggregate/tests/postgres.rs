@@ -18,7 +18,7 @@ async fn a_server_that_is_killed_and_comes_back_loses_and_doubles_nothing() {
     let store = Arc::new(PgStore::open(settings).await.expect("a warehouse"));
     let history = History::random(12, &Zone::named("Europe/Berlin").expect("a zone"), 600, 40).shuffle(4);
     let world = World::new(&history.zone);
-    let handle = world.start_on(config(20), store.clone());
+    let handle = world.start_on(config(20), store.clone(), store.clone());
     let mut chunks = history.sent.chunks(history.sent.len() / 4 + 1);
     for chunk in chunks.by_ref().take(1) {
         world.append(chunk, 4).await;

@@ -10,7 +10,7 @@ use pistats_core::{Directory, Micros, PartitionId, Site, SiteId, VisitorKey, Zon
 use pistats_eventlog::{Append, EventLog, MemoryLog};
 use pistats_proto::record::v1::{LoggedEvent, PackedRecord, RejectedEvent};
 use pistats_rpc::auth::SharedDirectory;
-use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Registry as _, Statement, Store};
+use pistats_store::{Cell, Commit, DuckConfig, DuckStore, Leases, Registry as _, Statement, Store};
 use pistats_testkit::histories::Sent;
 use prost::Message;
 use std::collections::{BTreeMap, HashSet};
@@ -49,11 +49,12 @@ impl World {
     }
 
     pub fn start(&self, config: Config) -> Handle {
-        self.start_on(config, self.duck.clone())
+        self.start_on(config, self.duck.clone(), self.duck.clone())
     }
 
-    pub fn start_on(&self, config: Config, store: Arc<dyn Store>) -> Handle {
-        let (log, leases) = (self.log.clone(), self.duck.clone());
+    /// On another store, which must be of the warehouse that the leases are in.
+    pub fn start_on(&self, config: Config, store: Arc<dyn Store>, leases: Arc<dyn Leases>) -> Handle {
+        let log = self.log.clone();
         Aggregator::start(Parts::new(config, log, store, leases, self.directory.clone(), SECRET))
     }
 

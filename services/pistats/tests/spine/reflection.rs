@@ -33,6 +33,7 @@ async fn every_rpc_is_listed_described_and_called_by_reflection() {
                 "pistats.admin.v1.AdminService",
                 "pistats.aggregate.v1.AggregateService",
                 "pistats.ingest.v1.IngestService",
+                "pistats.ingest.v1.ResubmitService",
                 "pistats.log.v1.LogService",
                 "pistats.query.v1.QueryService",
             ]
@@ -57,7 +58,7 @@ async fn every_rpc_is_listed_described_and_called_by_reflection() {
                 called += 1;
             }
         }
-        assert_eq!(called, 23);
+        assert_eq!(called, 27);
         let faulty = r#"{"range":{"days":{"first":"yesterday","last":"2024-01-01"}}}"#;
         let header = format!("authorization: Bearer {}", site.read);
         let told = text(&grpcurl(&["-H", &header, "-d", faulty, &address, "pistats.query.v1.QueryService/Traffic"]));
