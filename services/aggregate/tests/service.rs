@@ -108,7 +108,9 @@ async fn each_call_asks_for_its_key() {
         service.watch_live(request(proto::WatchLiveRequest { per_second, ..Default::default() }, key))
     };
     assert_eq!(code(watch(11, "read").await.map(drop)), Some(Code::InvalidArgument));
-    assert_eq!(code(watch(1, "instance").await.map(drop)), Some(Code::PermissionDenied));
+    // The instance key belongs to no site: it has to name one.
+    assert_eq!(code(watch(1, "instance").await.map(drop)), Some(Code::InvalidArgument));
+    assert_eq!(code(watch(1, "server").await.map(drop)), Some(Code::PermissionDenied));
     let mut live = watch(10, "read").await.expect("watching").into_inner();
     let first = live.next().await.expect("an answer").expect("no failure");
     assert_eq!((first.events, first.minutes.len()), (0, 30));
@@ -134,7 +136,7 @@ fn grant(world: &World) {
         revoked: false,
     };
     let site = Site { id: SITE, name: "shop.example".into(), zone: world.zone.clone(), created: Micros(0) };
-    let keys = [key(Scope::Instance, None), key(Scope::Read, Some(SITE))];
+    let keys = [key(Scope::Instance, None), key(Scope::Read, Some(SITE)), key(Scope::Server, Some(SITE))];
     let directory: &ArcSwap<Directory> = &world.directory;
     directory.store(Arc::new(Directory::new([site], keys)));
 }

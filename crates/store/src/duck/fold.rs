@@ -40,7 +40,7 @@ pub(super) fn fold(conn: &Connection, when: When) -> Result<Folded, Error> {
 fn fold_table(conn: &Connection, table: &str, fold: &str, when: When) -> Result<u64, Error> {
     transaction(conn, |conn| {
         let (rows, retracted): (u64, u64) = conn
-            .prepare_cached(&format!("SELECT count(*), count(*) FILTER (WHERE sign = -1) FROM {table}"))
+            .prepare(&format!("SELECT count(*), count(*) FILTER (WHERE sign = -1) FROM {table}"))
             .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
             .map_err(engine)?;
         if when == When::Worthwhile && retracted < LEAST.max(rows / PART) {

@@ -2,6 +2,9 @@
 //!
 //! Few keys are bound one by one; many go through the appender into a temporary table and are joined, which is the
 //! fastest way in that the crate offers (a list cannot be bound).
+//!
+//! Statements are prepared anew each time: a kept plan of a GROUP BY was made for the values that the table held then, and fails
+//! ("Perfect hash aggregate … exceeded") once there are others.
 
 use super::append::{self, narrow};
 use super::cells::Wide;
@@ -50,9 +53,7 @@ impl Lookup for Lookups {
         let bound = |ms: u64| Wide(u128::from(ms.min((1 << 48) - 1)) << 80);
         self.with(|conn| {
             let mut statement = conn
-                .prepare_cached(
-                    "SELECT id FROM event WHERE site = $1 AND id >= CAST($2 AS UUID) AND id < CAST($3 AS UUID)",
-                )
+                .prepare("SELECT id FROM event WHERE site = $1 AND id >= CAST($2 AS UUID) AND id < CAST($3 AS UUID)")
                 .map_err(engine)?;
             collect(&mut statement, params![site.0, bound(from_ms), bound(to_ms)], |row| id(row, 0))
         })
@@ -65,7 +66,7 @@ impl Lookup for Lookups {
         self.with(|conn| {
             ask_keys(conn, &keys.iter().map(|key| key.0).collect::<Vec<_>>())?;
             let mut statement = conn
-                .prepare_cached(
+                .prepare(
                     "SELECT visitor, key, first_us FROM visitor \
                      WHERE site = $1 AND visitor % $2 = $3 AND key IN (SELECT key FROM temp.asked_key) \
                      GROUP BY visitor, key, first_us HAVING sum(sign) > 0",
@@ -78,7 +79,7 @@ impl Lookup for Lookups {
     fn sequences(&self, partition: PartitionId) -> Result<Vec<WriterSequence>, Error> {
         self.with(|conn| {
             let mut statement = conn
-                .prepare_cached("SELECT writer, sequence FROM writer_sequence WHERE log_partition = $1")
+                .prepare("SELECT writer, sequence FROM writer_sequence WHERE log_partition = $1")
                 .map_err(engine)?;
             collect(&mut statement, params![partition.0], |row| {
                 let writer: i64 = row.get(0).map_err(engine)?;
@@ -91,7 +92,7 @@ impl Lookup for Lookups {
     fn next_ordinal(&self, site: SiteId, partition: PartitionId) -> Result<u64, Error> {
         self.with(|conn| {
             let highest: Option<u64> = conn
-                .prepare_cached(
+                .prepare(
                     "SELECT max(visitor) FROM (SELECT site, visitor FROM visitor UNION ALL SELECT site, visitor FROM event) \
                      WHERE site = $1 AND visitor % $2 = $3",
                 )
@@ -106,7 +107,7 @@ impl Lookup for Lookups {
         self.with(|conn| {
             ask_visitors(conn, asked.iter().map(|ask| (ask.site, ask.visitor, ask.since)))?;
             let mut statement = conn
-                .prepare_cached(
+                .prepare(
                     "SELECT s.site, s.visitor, first_us, first_id, last_us, last_id, entry_page, exit_page, \
                             events, page_views, bot_events \
                      FROM session s JOIN temp.asked_visitor a \
@@ -136,7 +137,7 @@ impl Lookup for Lookups {
         self.with(|conn| {
             ask_visitors(conn, visitors.iter().map(|visitor| (site, *visitor, Micros(i64::MIN))))?;
             let each = |sql: &str, fill: &mut dyn FnMut(&Row<'_>, usize) -> Result<(), Error>| {
-                let mut statement = conn.prepare_cached(sql).map_err(engine)?;
+                let mut statement = conn.prepare(sql).map_err(engine)?;
                 let mut rows = statement.query(params![site.0]).map_err(engine)?;
                 while let Some(row) = rows.next().map_err(engine)? {
                     if let Some(at) = place.get(&get(row, 0)?) {
@@ -186,7 +187,7 @@ impl Lookup for Lookups {
         self.with(|conn| {
             ask_keys(conn, &ids.iter().map(|id| id.as_u128()).collect::<Vec<_>>())?;
             let mut statement = conn
-                .prepare_cached(
+                .prepare(
                     "SELECT id, visitor FROM event \
                      WHERE site = $1 AND id BETWEEN CAST($2 AS UUID) AND CAST($3 AS UUID) \
                        AND id IN (SELECT key FROM temp.asked_key)",

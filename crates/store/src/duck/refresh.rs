@@ -34,7 +34,7 @@ fn refresh_hours(conn: &Connection, most: usize) -> Result<Refreshed, Error> {
     conn.execute_batch("CREATE TEMP TABLE IF NOT EXISTS refreshing (site INTEGER NOT NULL, hour BIGINT NOT NULL)")
         .map_err(engine)?;
     let hours = transaction(conn, |conn| {
-        let run = |sql: &str| conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(engine);
+        let run = |sql: &str| conn.prepare(sql).and_then(|mut s| s.execute([])).map_err(engine);
         run("DELETE FROM temp.refreshing")?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let hours = conn.prepare(CHOOSE).and_then(|mut s| s.execute(params![most])).map_err(engine)?;
@@ -42,7 +42,7 @@ fn refresh_hours(conn: &Connection, most: usize) -> Result<Refreshed, Error> {
             return Ok(0);
         }
         let (first, last): (i64, i64) = conn
-            .prepare_cached("SELECT min(hour), max(hour) FROM temp.refreshing")
+            .prepare("SELECT min(hour), max(hour) FROM temp.refreshing")
             .and_then(|mut s| s.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
             .map_err(engine)?;
         // Bounds beside the join let the engine skip rows by the minima and maxima it keeps of each row group.
