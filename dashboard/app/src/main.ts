@@ -1,0 +1,3 @@
+// The dashboard's first line; its views follow.
+const root = document.getElementById("app");
+if (root) root.textContent = "piStats";
