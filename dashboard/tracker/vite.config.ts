@@ -4,7 +4,7 @@ export default defineConfig({
   build: {
     outDir: "../dist/js",
     emptyOutDir: false,
-    target: "es2018",
+    target: "es2020",
     lib: { entry: "src/script.ts", formats: ["iife"], name: "pistats_", fileName: () => "p.js" },
   },
   test: { name: "tracker", include: ["test/**/*.test.ts"], passWithNoTests: true },
