@@ -16,8 +16,8 @@ const TYPES: Record<string, string> = {
 /** The folder that `npm run build` fills. */
 export const DIST = resolve(import.meta.dirname, "../../dist");
 
-/** What a page answers: its text, or nothing (404). */
-export type Page = (path: string, request: IncomingMessage) => string | undefined;
+/** What a page answers: its text, with a status where it is not 200; or nothing, and it is looked for in dist/. */
+export type Page = (path: string, request: IncomingMessage) => string | { status: number; text: string } | undefined;
 
 export interface PageOptions {
   /** Extra headers of every answer, such as a content security policy. */
@@ -59,10 +59,11 @@ function answer(page: Page, options: PageOptions, request: IncomingMessage, resp
   const path = new URL(request.url ?? "/", "http://page").pathname;
   for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
   response.setHeader("cache-control", "no-store");
-  const text = page(path, request);
-  if (text !== undefined) {
+  const given = page(path, request);
+  if (given !== undefined) {
+    const { status, text } = typeof given == "string" ? { status: 200, text: given } : given;
     response.setHeader("content-type", TYPES[extname(path)] ?? "text/html; charset=utf-8");
-    response.end(text);
+    response.writeHead(status).end(text);
     return;
   }
   try {

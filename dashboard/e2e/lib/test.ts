@@ -7,9 +7,9 @@ import { Server } from "./server.js";
 
 let count = 0;
 
-/** A site name that no other test uses. */
+/** A site name that no other test uses; no host name, so that pages of every origin may send. */
 export function freshName(hint = "site"): string {
-  return `${hint}-${process.pid}-${++count}.test`;
+  return `${hint} ${process.pid} ${++count}`;
 }
 
 export const test = base.extend<object, { server: Server }>({

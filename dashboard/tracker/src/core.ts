@@ -174,10 +174,10 @@ export const create = (options: Options): Tracker => {
 
   const view = (details?: Details, wait?: boolean): void => {
     settle();
+    const now = Date.now();
+    tell("view", current); // The page that ends; empty for the first one.
     from = current || from;
     current = here();
-    const now = Date.now();
-    tell("view", current);
     pending = () => record({ ...details }, current, from, now);
     if (wait) setTimeout(guard(settle));
     else settle();
