@@ -23,7 +23,7 @@ test.beforeEach(async ({ server }) => {
     return { status: path == "/lost" ? 404 : 200, text };
   });
 });
-test.afterEach(() => pages.close());
+test.afterEach(() => pages?.close());
 
 const events = async (server: Server): Promise<[string, Record<string, string>][]> =>
   (await exported(server.url, site.read)).filter(({ name }) => name != "page_view").map(({ name, properties }) => [name, properties]);

@@ -16,7 +16,7 @@ test.beforeEach(async ({ server }) => {
   page_ = (path) => (path.startsWith("/js/") ? undefined : html(`Page ${path}`, tag(server)));
   pages = await Pages.serve((path, request) => page_(path, request));
 });
-test.afterEach(() => pages.close());
+test.afterEach(() => pages?.close());
 
 /** The snippet; the script comes from the page's own server, so that what is tested is what was just built. */
 const tag = (server: Server, attributes = ""): string => snippet(pages.origin, site.write, `data-host="${server.url}" ${attributes}`);
@@ -260,3 +260,29 @@ for (const [signal, script] of [
     await page.reload();
     await expect.poll(() => names(server)).toEqual(["page_view"]);
   });
+
+test("one's own visits stay out where the browser was told so", async ({ server, context }) => {
+  await context.addInitScript("localStorage['pistats:off'] = 1");
+  const calls = watchCalls(context);
+  const page = await open(context);
+  await click(page, 1, 3);
+  await page.waitForTimeout(300);
+  expect([calls.length, await queued(page)]).toEqual([0, 0]);
+  expect(await names(server)).toEqual([]);
+});
+
+test("a page that the browser had kept is viewed again when one comes back to it", async ({ server, context }) => {
+  const page = await open(context);
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+  await expect.poll(() => names(server)).toEqual(["page_view", "page_view"]);
+});
+
+test("a page that is rendered ahead is viewed when it is shown", async ({ server, context }) => {
+  await context.addInitScript("Object.defineProperty(document, 'prerendering', { value: true })");
+  const calls = watchCalls(context);
+  const page = await open(context);
+  await page.waitForTimeout(300);
+  expect(calls).toEqual([]);
+  await page.evaluate(() => document.dispatchEvent(new Event("prerenderingchange")));
+  await expect.poll(() => names(server)).toEqual(["page_view"]);
+});
