@@ -23,11 +23,13 @@ impl Principal {
     ///
     /// Status: UNAUTHENTICATED without a key or with an unknown or revoked one.
     pub fn of<T>(directory: &SharedDirectory, request: &Request<T>) -> Result<Principal, Status> {
-        let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-        let secret = header.and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
-        let Some(secret) = secret else {
-            return Err(Status::unauthenticated("no key: send the metadata `authorization: Bearer KEY`"));
-        };
+        Principal::with(directory, secret(request)?)
+    }
+
+    /// Finds the principal of a key.
+    ///
+    /// Status: UNAUTHENTICATED when it is unknown or revoked.
+    pub fn with(directory: &SharedDirectory, secret: &str) -> Result<Principal, Status> {
         match directory.load().authenticate(secret.trim()) {
             Some(key) => Ok(Principal { scope: key.scope, site: key.site }),
             None => Err(Status::unauthenticated("this key is unknown or revoked; `pistats key create` makes one")),
@@ -58,4 +60,14 @@ impl Principal {
             names.join(" or ")
         ))
     }
+}
+
+/// The key that a request shows.
+///
+/// Status: UNAUTHENTICATED without one.
+pub fn secret<T>(request: &Request<T>) -> Result<&str, Status> {
+    let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+    let secret = header.and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
+    let secret = secret.map(str::trim);
+    secret.ok_or_else(|| Status::unauthenticated("no key: send the metadata `authorization: Bearer KEY`"))
 }

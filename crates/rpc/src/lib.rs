@@ -1,14 +1,15 @@
 //! How calls come in and go out: the tower layers in front of every service, and the server that carries them.
 //!
 //! ```text
-//!   request ─▶ CORS ─▶ grpc-web ─▶ observed ─▶ panics ─▶ deadline ─▶ calls (limit, drain) ─▶ service ─▶ key → principal
+//!   request ─▶ CORS ─▶ pages? ─▶ grpc-web ─▶ observed ─▶ panics ─▶ deadline ─▶ calls (limit, drain) ─▶ service ─▶ key → principal
+//!                         └────▶ panics ─▶ calls (limit, drain) ─▶ router of files and plain HTTP
 //!
 //!   server     one port, the layers in their order, the way down    auth      who calls
 //!   deadline   grpc-timeout is honoured                             status    errors that tell what mends them
 //!   calls      open calls: counted, limited, named when late        client    the same settings from the other side
 //!   panics     a panic is one call's INTERNAL                       resubmit  refused events, once more
 //!   observed   a span and counters a call                           mesh      channels between services
-//!   tls        certificates of both sides
+//!   tls        certificates of both sides                           pages     what is no call: files and plain HTTP
 //! ```
 //!
 //! It is not responsible for what a call does, nor for which roles run (crate `pistats`).
@@ -20,6 +21,7 @@ mod cut;
 pub mod deadline;
 pub mod mesh;
 pub mod observed;
+pub mod pages;
 pub mod panics;
 pub mod resubmit;
 pub mod server;

@@ -1,14 +1,16 @@
-//! One port for everything: gRPC and grpc-web, health, reflection, and an orderly way down.
+//! One port for everything: gRPC and grpc-web, pages, health, reflection, and an orderly way down.
 //!
 //! The layers, from the outside in, and why each sits where it does:
 //!
 //! 1. **CORS**: a browser's preflight is no call and must be answered even by a busy server.
-//! 2. **grpc-web**: everything further in speaks plain gRPC, so a status made there reaches browsers translated.
-//! 3. **observed**: outside all that answers in a service's place, so that every answer is counted, and inside the translation,
+//! 2. **pages**: outside grpc-web, which refuses whatever is no call; what is none goes to the router of pages, behind the same
+//!    panics and calls as below.
+//! 3. **grpc-web**: everything further in speaks plain gRPC, so a status made there reaches browsers translated.
+//! 4. **observed**: outside all that answers in a service's place, so that every answer is counted, and inside the translation,
 //!    so that it sees statuses as gRPC has them.
-//! 4. **panics**: inside the translation, so that even a panic is an answer; outside the rest, so that all of it is covered.
-//! 5. **deadline**: outside the limit, so that time spent there counts.
-//! 6. **calls**: next to the services: what it counts is work.
+//! 5. **panics**: inside the translation, so that even a panic is an answer; outside the rest, so that all of it is covered.
+//! 6. **deadline**: outside the limit, so that time spent there counts.
+//! 7. **calls**: next to the services: what it counts is work.
 //!
 //! The way down: health says NOT_SERVING, no new connection, streams end after a grace, single calls have until the deadline,
 //! and who is still there then is named and ended. tonic alone would wait for ever.
@@ -16,6 +18,7 @@
 use crate::calls::Calls;
 use crate::deadline::DeadlineLayer;
 use crate::observed::ObservedLayer;
+use crate::pages::PagesLayer;
 use crate::panics::PanicLayer;
 use crate::tls::ServerTls;
 use futures::future::BoxFuture;
@@ -88,6 +91,7 @@ pub struct Drained {
 pub struct Server {
     settings: Settings,
     routes: RoutesBuilder,
+    pages: axum::Router,
     names: Vec<&'static str>,
     health: HealthReporter,
     meters: Meters,
@@ -111,7 +115,8 @@ impl Server {
         if let Some(tls) = &settings.tls {
             transport = transport.tls_config(tls.read()?).map_err(Error::Certificates)?;
         }
-        Ok(Server { settings, routes, names: Vec::new(), health, meters: Meters::off(), transport })
+        let (pages, names, meters) = (axum::Router::new(), Vec::new(), Meters::off());
+        Ok(Server { settings, routes, pages, names, health, meters, transport })
     }
 
     /// Adds a service; see [`configured!`](crate::configured) for its settings.
@@ -131,6 +136,12 @@ impl Server {
         self
     }
 
+    /// Adds routes of plain HTTP; see [`pages`](crate::pages) for what reaches them. Only one router may have a fallback.
+    pub fn pages(mut self, pages: axum::Router) -> Server {
+        self.pages = self.pages.merge(pages);
+        self
+    }
+
     /// Counts its calls into these meters.
     pub fn measured(mut self, meters: &Meters) -> Server {
         self.meters = meters.clone();
@@ -147,7 +158,7 @@ impl Server {
     /// # Errors
     /// [`Error::Transport`] when serving itself fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<Drained, Error> {
-        let Server { settings, routes, names, health, meters, transport } = self;
+        let Server { settings, routes, pages, names, health, meters, transport } = self;
         for name in names.iter().copied().chain([""]) {
             health.set_service_status(name, ServingStatus::Serving).await;
         }
@@ -160,6 +171,7 @@ impl Server {
                 .http2_keepalive_interval(Some(Duration::from_secs(20)))
                 .http2_keepalive_timeout(Some(Duration::from_secs(10)))
                 .layer(cors())
+                .layer(PagesLayer::new(pages, &calls))
                 .layer(GrpcWebLayer::new())
                 .layer(ObservedLayer::new(&meters))
                 .layer(PanicLayer)

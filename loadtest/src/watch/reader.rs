@@ -162,7 +162,7 @@ fn reports() -> Vec<WatchedReport> {
             ..Filter::default()
         }],
     };
-    let report = |tag: &str, report| WatchedReport { tag: tag.to_owned(), report: Some(report), resume_from: None };
+    let report = |tag: &str, report| WatchedReport { tag: tag.to_owned(), report: Some(report), ..Default::default() };
     vec![
         report(
             TRAFFIC,

@@ -8,9 +8,7 @@ use tonic::Status;
 ///
 /// Status: INTERNAL when the system has no randomness to give.
 pub fn new_key(scope: Scope, site: Option<SiteId>, name: &str, now: Micros) -> Result<(Key, String), Status> {
-    let mut random = [0u8; 24];
-    getrandom::fill(&mut random).map_err(|error| Status::internal(format!("no randomness for a key: {error}")))?;
-    let secret = format!("pst_{}_{}", scope.name(), hex(&random));
+    let secret = format!("pst_{}_{}", scope.name(), random_text()?);
     let hash = KeyHash::of(&secret);
     let key = Key {
         id: format!("key_{}", hex(&hash.0[..8])),
@@ -22,6 +20,15 @@ pub fn new_key(scope: Scope, site: Option<SiteId>, name: &str, now: Micros) -> R
         revoked: false,
     };
     Ok((key, secret))
+}
+
+/// 192 random bits as hexadecimal digits.
+///
+/// Status: INTERNAL when the system has no randomness to give.
+pub(crate) fn random_text() -> Result<String, Status> {
+    let mut random = [0u8; 24];
+    getrandom::fill(&mut random).map_err(|error| Status::internal(format!("no randomness for a secret: {error}")))?;
+    Ok(hex(&random))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -2,7 +2,7 @@
 
 use crate::message::{self, invalid, store_failed};
 use crate::sites::{NAME_BYTES, plan_change, plan_site};
-use crate::{Folding, new_key};
+use crate::{Folding, SignIns, new_key};
 use pistats_core::directory::{Directory, Key, Site};
 use pistats_core::{EventId, Micros, Reason, Scope, SiteId};
 use pistats_proto::admin::v1::admin_service_server::AdminService;
@@ -26,6 +26,7 @@ pub struct Admin {
     directory: SharedDirectory,
     resubmit: Arc<dyn Resubmit>,
     folding: Arc<dyn Folding>,
+    sign_ins: Arc<SignIns>,
     changes: Arc<Mutex<()>>,
 }
 
@@ -35,8 +36,9 @@ impl Admin {
         directory: SharedDirectory,
         resubmit: Arc<dyn Resubmit>,
         folding: Arc<dyn Folding>,
+        sign_ins: Arc<SignIns>,
     ) -> Admin {
-        Admin { registry, directory, resubmit, folding, changes: Arc::default() }
+        Admin { registry, directory, resubmit, folding, sign_ins, changes: Arc::default() }
     }
 
     fn caller<T>(&self, request: &Request<T>) -> Result<Principal, Status> {
@@ -225,6 +227,20 @@ impl AdminService for Admin {
             self.registry.forget_rejected(site, &accepted).await.map_err(store_failed)?;
         }
         Ok(Response::new(answer))
+    }
+
+    async fn create_sign_in(
+        &self,
+        request: Request<CreateSignInRequest>,
+    ) -> Result<Response<CreateSignInResponse>, Status> {
+        self.caller(&request)?.instance()?;
+        let (token, expires) = self.sign_ins.create()?;
+        Ok(Response::new(CreateSignInResponse { token, expires_us: expires.0 }))
+    }
+
+    async fn sign_in(&self, request: Request<SignInRequest>) -> Result<Response<SignInResponse>, Status> {
+        let key = self.sign_ins.redeem(&request.get_ref().token)?;
+        Ok(Response::new(SignInResponse { key }))
     }
 }
 

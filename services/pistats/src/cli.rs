@@ -36,6 +36,8 @@ pub enum Command {
     /// Lists refused events and sends them again
     #[command(subcommand)]
     Rejected(RejectedCommand),
+    /// Prints a link with which a browser signs in to the dashboard, once, within 15 minutes
+    SignIn(Server),
     /// Shows partitions, lag, checkpoints, rates and drops
     Status(Status),
     /// Shows a site's live numbers as they change

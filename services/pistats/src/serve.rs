@@ -24,13 +24,15 @@ mod resubmit;
 mod secrets;
 mod services;
 mod spool;
+mod web;
 
 pub use open::{Backends, Warehouse};
 
 use crate::cli;
 use crate::config::{Config, Overrides, ServerOverrides};
-use crate::roles::are_apart;
+use crate::roles::{Role, are_apart};
 use directory::Source;
+use pistats_admin::SignIns;
 use pistats_aggregate::Handle;
 use pistats_telemetry::Meters;
 use secrets::{Disagreement, Secrets};
@@ -41,6 +43,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinHandle};
+use web::Shop;
 
 /// How long the last spans and numbers may take to be told.
 const TELL_BY: Duration = Duration::from_secs(3);
@@ -58,12 +61,16 @@ pub async fn run(command: cli::Serve) -> Result<(), String> {
     let roles: Vec<&str> = running.config.roles.iter().map(|role| role.name()).collect();
     println!("piStats serves gRPC and grpc-web on {} ({})", running.url(), roles.join(", "));
     println!("  data {}, instance key in {}", running.config.data.display(), running.secrets.key_path.display());
+    if let Some(link) = running.sign_in()? {
+        println!("  open the dashboard (once, within 15 minutes):  {link}");
+    }
     println!("  make a site:  pistats site create example.org --data {}", running.config.data.display());
     let demo = match command.demo {
         true => Some(crate::demo::start(&running.url(), &running.secrets.instance_key).await?),
         false => None,
     };
-    if demo.is_some() {
+    if let Some(demo) = &demo {
+        running.shop.open(&demo.write_key);
         println!("  watch the demo:  pistats live --site demo --server {}", running.url());
     }
     interrupted().await;
@@ -84,6 +91,9 @@ pub struct Running {
     /// What goes on beside the port.
     beside: Vec<AbortHandle>,
     aggregator: Option<Arc<Handle>>,
+    sign_ins: Option<Arc<SignIns>>,
+    /// The demo's, closed until it has a key.
+    shop: Shop,
     backends: Backends,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<pistats_rpc::server::Drained, pistats_rpc::server::Error>>,
@@ -112,7 +122,7 @@ impl Running {
             .map_err(|error| format!("cannot listen on {} (server.listen): {error}", config.server.listen))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
 
-        let Services { server, aggregator, mut beside } =
+        let Services { server, aggregator, sign_ins, shop, mut beside } =
             services::make(&config, &backends, &secrets, &source, &meters, address)?;
         beside.push(source.keep());
         let (stop, stopped) = oneshot::channel();
@@ -120,13 +130,28 @@ impl Running {
             // A dropped sender is a stop, too.
             _ = stopped.await;
         }));
-        Ok(Running { config, address, secrets, meters, beside, aggregator, backends, stop, serving })
+        Ok(Running { config, address, secrets, meters, beside, aggregator, sign_ins, shop, backends, stop, serving })
     }
 
     /// The server's address as a client writes it.
     pub fn url(&self) -> String {
         let scheme = if self.config.server.tls.cert.is_empty() { "http" } else { "https" };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// A link with which a browser signs in, where dashboard and Admin are in this process: elsewhere `pistats sign-in` makes
+    /// it, with the address that people know.
+    pub fn sign_in(&self) -> Result<Option<String>, String> {
+        let Some(sign_ins) = self.sign_ins.as_ref().filter(|_| self.config.roles.contains(&Role::Query)) else {
+            return Ok(None);
+        };
+        let (token, _) = sign_ins.create().map_err(|status| status.message().to_owned())?;
+        // Who listens everywhere is reached here by this name, too.
+        let url = match self.address.ip().is_unspecified() {
+            true => self.url().replace(&self.address.to_string(), &format!("localhost:{}", self.address.port())),
+            false => self.url(),
+        };
+        Ok(Some(sign_in_link(&url, &token)))
     }
 
     /// Where Prometheus may read, if it may.
@@ -158,6 +183,11 @@ impl Running {
         self.backends.close(drain).await;
         Ok(())
     }
+}
+
+/// The dashboard's address with a token behind `#`: a browser sends it to nobody but by the call.
+pub(crate) fn sign_in_link(url: &str, token: &str) -> String {
+    format!("{}/#sign-in={token}", url.trim_end_matches('/'))
 }
 
 /// Ctrl-C, or the signal that a service manager sends.

@@ -18,7 +18,7 @@ use pistats_proto::query::v1::{
     JourneyResponse, RealtimeRequest, RealtimeResponse, RetentionRequest, RetentionResponse, TrafficRequest,
     TrafficResponse, WatchRequest, WatchResponse,
 };
-use pistats_rpc::auth::{Principal, SharedDirectory};
+use pistats_rpc::auth::{self, Principal, SharedDirectory};
 use pistats_store::{Engine, Store};
 use std::sync::{Arc, Weak};
 use tokio::task::JoinSet;
@@ -112,7 +112,12 @@ impl Watching {
 
 /// Whose rows the caller may see. The site comes from the key alone.
 pub(crate) fn tenant<T>(directory: &SharedDirectory, engine: Engine, request: &Request<T>) -> Result<Tenant, Status> {
-    let site = Principal::of(directory, request)?.site_with(&[Scope::Read])?;
+    tenant_with(directory, engine, auth::secret(request)?)
+}
+
+/// Whose rows a key opens.
+pub(crate) fn tenant_with(directory: &SharedDirectory, engine: Engine, secret: &str) -> Result<Tenant, Status> {
+    let site = Principal::with(directory, secret)?.site_with(&[Scope::Read])?;
     match directory.load().site(site) {
         Some(site) => Ok(Tenant::of(site, engine)),
         None => Err(Status::unauthenticated("the site of this key is gone")),

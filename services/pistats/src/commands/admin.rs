@@ -1,4 +1,4 @@
-//! `site`, `key`, `rejected`.
+//! `site`, `key`, `rejected`, `sign-in`.
 
 use super::{Failure, failed, site_id};
 use crate::cli::{KeyCommand, RejectedCommand, ScopeArg, Server, SiteCommand};
@@ -14,6 +14,13 @@ type Client = AdminServiceClient<Authorized>;
 
 fn client(server: &Server) -> Result<Client, Failure> {
     Ok(AdminServiceClient::new(server.instance()?))
+}
+
+/// A link for a browser, on the address that this command was given.
+pub async fn sign_in(server: Server) -> Result<(), Failure> {
+    let made = client(&server)?.create_sign_in(CreateSignInRequest {}).await.map_err(failed)?.into_inner();
+    say!("{}", crate::serve::sign_in_link(&server.server, &made.token));
+    Ok(())
 }
 
 pub async fn site(command: SiteCommand) -> Result<(), Failure> {

@@ -103,7 +103,7 @@ fn reports(command: &Watch, asked: &Asked) -> Result<Vec<WatchedReport>, Failure
         } else {
             name(*shown).to_owned()
         };
-        reports.push(WatchedReport { tag, report: Some(report), resume_from: None });
+        reports.push(WatchedReport { tag, report: Some(report), ..Default::default() });
     }
     Ok(reports)
 }

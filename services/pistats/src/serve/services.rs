@@ -6,10 +6,11 @@ use super::peers;
 use super::relay::Relay;
 use super::resubmit::Elsewhere;
 use super::secrets::Secrets;
+use super::web::{self, Shop};
 use super::{Backends, folding, living, metrics, spool};
 use crate::config::Config;
 use crate::roles::Role;
-use pistats_admin::Admin;
+use pistats_admin::{Admin, SignIns};
 use pistats_aggregate::{Aggregator, Handle, Parts, Refusals};
 use pistats_ingest::{Again, Collector, Ingest, Log};
 use pistats_proto::admin::v1::admin_service_server::AdminServiceServer;
@@ -32,6 +33,9 @@ const REQUEST_BYTES: usize = 4 << 20;
 pub(super) struct Services {
     pub(super) server: Server,
     pub(super) aggregator: Option<Arc<Handle>>,
+    /// Where Admin runs here.
+    pub(super) sign_ins: Option<Arc<SignIns>>,
+    pub(super) shop: Shop,
     /// What goes on beside the port, to be aborted at the end.
     pub(super) beside: Vec<AbortHandle>,
 }
@@ -73,6 +77,7 @@ pub(super) fn make(
             .add(Ingest::new(made.clone(), directory.clone()).server())
             .add(Again::new(made.clone(), directory.clone()).server())
             .add(Log::new(log()?, directory.clone()).with_state(spool::state(&backends.forwarding, age)).server());
+        // Routes of plain HTTP that collect go here: `server.pages(…)`.
         collector = Some(made);
     }
 
@@ -117,14 +122,20 @@ pub(super) fn make(
         server = server.add(configured!(QueryServiceServer::new(query), REQUEST_BYTES));
     }
 
+    let mut sign_ins = None;
     if has(Role::Admin) {
         let resubmit: Arc<dyn Resubmit> = match &collector {
             Some(collector) => collector.clone(),
             None => Arc::new(Elsewhere(peers::ingest(config, &secrets.instance_key)?)),
         };
         let pauses = aggregator.as_ref().map(|aggregator| aggregator.pauses());
-        let admin = Admin::new(backends.registry.clone(), directory, resubmit, Arc::new(folding::Here(pauses)));
+        let made = Arc::new(SignIns::new(secrets.instance_key.clone()));
+        let folding = Arc::new(folding::Here(pauses));
+        let admin = Admin::new(backends.registry.clone(), directory, resubmit, folding, made.clone());
         server = server.add(configured!(AdminServiceServer::new(admin), REQUEST_BYTES));
+        sign_ins = Some(made);
     }
-    Ok(Services { server, aggregator, beside })
+    let shop = Shop::default();
+    server = server.pages(web::routes(&config.roles, &shop));
+    Ok(Services { server, aggregator, sign_ins, shop, beside })
 }

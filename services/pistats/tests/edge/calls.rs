@@ -70,7 +70,7 @@ async fn a_stream_in_both_directions_is_answered_while_it_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_watched_arrives_when_it_happens() {
     let Some(edge) = Edge::start().await else { return };
-    let report = WatchedReport { tag: "t".to_owned(), report: Some(Report::Traffic(traffic())), resume_from: None };
+    let report = WatchedReport { tag: "t".to_owned(), report: Some(Report::Traffic(traffic())), ..Default::default() };
     let mut queries = QueryServiceClient::new(edge.caller(&edge.read_key).await);
     let stream = queries.watch(WatchRequest { reports: vec![report] }).await.unwrap().into_inner();
     tokio::pin!(stream);

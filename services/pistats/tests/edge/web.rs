@@ -74,7 +74,7 @@ async fn a_browsers_stream_is_not_held_back() {
     tokio::task::block_in_place(|| {
         for version in ["--http1.1", "--http2"] {
             let report =
-                WatchedReport { tag: "t".to_owned(), report: Some(Report::Traffic(traffic())), resume_from: None };
+                WatchedReport { tag: "t".to_owned(), report: Some(Report::Traffic(traffic())), ..Default::default() };
             let mut curl = edge.post(version, WATCH, &edge.read_key, "application/grpc-web+proto").spawn().unwrap();
             let watch = framed(&WatchRequest { reports: vec![report] });
             curl.stdin.take().unwrap().write_all(&watch).unwrap();

@@ -143,6 +143,11 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     user.says(&["key", "create", "--site", "example.org", "--scope", "read"]);
     assert_eq!(asked(&["traffic"])["total"]["events"], 3);
 
+    let link = user.says(&["sign-in"]);
+    let token = link.trim().strip_prefix(&format!("{url}/#sign-in=")).unwrap();
+    assert!(token.len() == 48 && token.bytes().all(|digit| digit.is_ascii_hexdigit()), "{link}");
+    assert!(user.explains(&["sign-in", "--key", "wrong"]).contains("unknown or revoked"));
+
     assert!(user.says(&["config", "--dump"]).contains("commit_max_ms"));
     assert_eq!(user.says(&["health"]).trim(), "serving");
     server.terminate();

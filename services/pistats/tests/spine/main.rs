@@ -13,6 +13,7 @@
 //!   realtime     who is there now, and what is talked about
 //!   zones        a site gets another zone: as if it had always had it, also killed halfway
 //!   tenants      a key opens its own site, as far as its scope says
+//!   pages        files and calls on one port, and how a browser signs in
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
 //!
@@ -32,6 +33,7 @@ mod harness;
 mod kill;
 mod oracle;
 mod order;
+mod pages;
 mod people_references;
 mod process;
 mod realtime;

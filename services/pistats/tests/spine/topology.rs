@@ -107,6 +107,9 @@ impl Cluster {
         let routes = vec![
             ("/pistats.ingest.", ingest.url()),
             ("/pistats.log.", ingest.url()),
+            ("/js/", ingest.url()),
+            ("/collect", ingest.url()),
+            ("/pixel.gif", ingest.url()),
             // Reports, sites and keys, and Aggregate's calls, which Query passes on to all of them.
             ("/", query.url()),
         ];

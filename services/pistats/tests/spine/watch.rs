@@ -45,7 +45,7 @@ pub(crate) fn reports((first, last): (&str, &str)) -> Vec<WatchedReport> {
         ("funnel", Report::Funnel(funnel)),
     ];
     all.into_iter()
-        .map(|(tag, report)| WatchedReport { tag: tag.to_owned(), report: Some(report), resume_from: None })
+        .map(|(tag, report)| WatchedReport { tag: tag.to_owned(), report: Some(report), ..Default::default() })
         .collect()
 }
 

@@ -26,7 +26,7 @@ fn may() -> Report {
 }
 
 fn watched(tag: &str, report: Report, resume_from: Option<AsOf>) -> WatchedReport {
-    WatchedReport { tag: tag.to_owned(), report: Some(report), resume_from }
+    WatchedReport { tag: tag.to_owned(), report: Some(report), resume_from, ..Default::default() }
 }
 
 async fn watch(site: &Site, reports: Vec<WatchedReport>) -> Streaming<WatchResponse> {
@@ -110,6 +110,41 @@ async fn a_revoked_key_ends_its_stream() {
     admin.revoke_key(RevokeKeyRequest { key_id: read.id }).await.unwrap();
     let ended = end(&mut stream).await;
     assert_eq!(ended.code(), Code::Unauthenticated, "{ended}");
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_stream_carries_several_sites_until_one_of_its_keys_ends() {
+    let instance = Instance::start().await;
+    let (ours, theirs) = (instance.site("ours", "UTC").await, instance.site("theirs", "UTC").await);
+    ours.collect(vec![vec![view("2024-05-01T10:00:00Z")]], 1).await;
+    theirs.collect(vec![vec![view("2024-05-01T10:00:00Z"), view("2024-05-01T10:01:00Z")]], 1).await;
+    instance.settle().await;
+    instance.heard().await;
+    let of_theirs = WatchedReport { key: theirs.read.clone(), ..watched("theirs", may(), None) };
+    let mut stream = watch(&ours, vec![watched("ours", may(), None), of_theirs.clone()]).await;
+    let mut seen = std::collections::BTreeMap::new();
+    while seen.len() < 2 {
+        let message = stream.message().await.unwrap().unwrap();
+        seen.insert(message.tag, message.content);
+    }
+    for (tag, site) in [("ours", &ours), ("theirs", &theirs)] {
+        let expected = asked(&mut site.queries(), may()).await;
+        assert_eq!(seen[tag], Some(Content::Snapshot(expected)), "{tag}: what its own key tells");
+    }
+
+    let guessed = WatchedReport { key: "pst_read_guessed".to_owned(), ..of_theirs };
+    let refused = ours.queries().watch(WatchRequest { reports: vec![guessed] }).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    assert!(refused.message().starts_with("reports[0].key: "), "{refused}");
+
+    let mut admin = AdminServiceClient::new(instance.instance_channel());
+    let keys = admin.list_keys(ListKeysRequest { site_id: 2 }).await.unwrap().into_inner().keys;
+    let read = keys.into_iter().find(|key| key.scope() == Scope::Read).unwrap();
+    admin.revoke_key(RevokeKeyRequest { key_id: read.id }).await.unwrap();
+    let ended = end(&mut stream).await;
+    assert_eq!(ended.code(), Code::Unauthenticated);
+    assert!(ended.message().starts_with("reports[1].key: "), "{ended}");
     instance.stop().await;
 }
 

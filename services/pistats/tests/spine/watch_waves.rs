@@ -98,7 +98,7 @@ fn of_people(question: PeopleQuestion) -> Option<Report> {
 async fn follow(site: Site, report: Report, known: Arc<Mutex<Option<Result<Snapshot, Code>>>>) {
     let mut queries = site.queries();
     loop {
-        let watched = WatchedReport { tag: String::new(), report: Some(report.clone()), resume_from: None };
+        let watched = WatchedReport { tag: String::new(), report: Some(report.clone()), ..Default::default() };
         let opened = queries.watch(WatchRequest { reports: vec![watched] }).await;
         let mut watched = Watched::default();
         let ended = match opened {

@@ -85,12 +85,16 @@ impl Hub {
         self: &Arc<Hub>,
         request: Request<WatchRequest>,
     ) -> Result<BoxStream<'static, Result<WatchResponse, Status>>, Status> {
-        let (reader, message) = Reader::of(self, request)?;
+        let (mut reader, message) = Reader::of(self, request)?;
         let room = self.streams.clone().try_acquire_owned().map_err(|_| {
             let most = self.most_streams;
             exhausted(format!("{most} streams are open already, which is as many as this server holds"), RETRY_AFTER)
         })?;
-        let reports = question::read(reader.tenant(), message).map_err(status::invalid)?;
+        question::check_count(&message).map_err(status::invalid)?;
+        let keys = reader.open_all(&message)?;
+        let reports = question::read(|number| reader.tenant(keys[number]), message).map_err(status::invalid)?;
+        let reports =
+            reports.into_iter().zip(keys).map(|((watched, question), key)| (watched, question, key)).collect();
         stream::open(reader, reports, room)
     }
 

@@ -39,13 +39,21 @@ impl Key {
     }
 }
 
-/// The reports of a request, each with its question, or all that is wrong with them.
-pub(super) fn read(tenant: &Tenant, request: WatchRequest) -> Result<Vec<(WatchedReport, Question)>, Invalid> {
+/// Whether a stream may have so many reports.
+pub(super) fn check_count(request: &WatchRequest) -> Result<(), Invalid> {
     let count = request.reports.len();
     if count == 0 || count > MOST_REPORTS {
         let what = format!("{count} reports; a stream has 1 to {MOST_REPORTS}, open another one for more");
         return Err(Invalid::field("reports", what));
     }
+    Ok(())
+}
+
+/// The reports of a request, each with its question to its tenant, or all that is wrong with them.
+pub(super) fn read<'a>(
+    tenant: impl Fn(usize) -> &'a Tenant,
+    request: WatchRequest,
+) -> Result<Vec<(WatchedReport, Question)>, Invalid> {
     let (mut read, mut wrong, mut tags) = (Vec::new(), Vec::new(), HashSet::new());
     for (number, watched) in request.reports.into_iter().enumerate() {
         let field = |name: &str| format!("reports[{number}].{name}");
@@ -59,7 +67,7 @@ pub(super) fn read(tenant: &Tenant, request: WatchRequest) -> Result<Vec<(Watche
         }
         match &watched.report {
             None => wrong.push(Violation { field: field("report"), description: "name the report to watch".into() }),
-            Some(report) => match question(tenant, report) {
+            Some(report) => match question(tenant(number), report) {
                 Ok(question) => read.push((watched, question)),
                 Err(Invalid(violations)) => wrong.extend(violations.into_iter().map(|violation| Violation {
                     field: field(&format!("{}.{}", kind(report), violation.field)),

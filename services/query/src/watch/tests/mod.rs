@@ -7,6 +7,7 @@ mod bounds;
 mod evaluations;
 mod readers;
 mod realtime;
+mod sites;
 
 use super::evaluator::Pace;
 use super::hub::{Hub, Settings};
@@ -24,6 +25,7 @@ use pistats_core::{Changes, Day, Directory, Micros, Scope, SiteChange, SiteId, Z
 use pistats_proto::query::v1::watched_report;
 use pistats_proto::query::v1::*;
 use pistats_rpc::auth::SharedDirectory;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,6 +45,8 @@ const MOMENT: Duration = Duration::from_millis(200);
 struct World {
     events: AtomicU64,
     evaluated: Mutex<Vec<Instant>>,
+    /// The sites that were looked at.
+    asked_of: Mutex<BTreeSet<SiteId>>,
     /// Evaluations under way, and the most there were.
     open: AtomicUsize,
     most_open: AtomicUsize,
@@ -117,12 +121,13 @@ fn change(site: u32, day: &str) -> SiteChange {
 impl Evaluate for World {
     fn evaluate<'a>(
         &'a self,
-        _: &'a Tenant,
+        tenant: &'a Tenant,
         report: &'a Report,
         _: Deadline,
     ) -> BoxFuture<'a, Result<Snapshot, Status>> {
         async move {
             self.evaluated.lock().unwrap().push(Instant::now());
+            self.asked_of.lock().unwrap().insert(tenant.site());
             let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_open.fetch_max(open, Ordering::SeqCst);
             let failure = self.failures.lock().unwrap().pop();
@@ -249,7 +254,7 @@ fn realtime() -> WatchedReport {
 }
 
 fn watched(tag: &str, report: watched_report::Report) -> WatchedReport {
-    WatchedReport { tag: tag.to_owned(), report: Some(report), resume_from: None }
+    WatchedReport { tag: tag.to_owned(), report: Some(report), ..Default::default() }
 }
 
 fn resumed(report: WatchedReport, from: &WatchResponse) -> WatchedReport {
