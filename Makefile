@@ -28,7 +28,7 @@ BENCH ?= bench-import $(TARGET)/pistats
 ONE_PROCESS := --skip kill:: --skip durability:: --skip commands:: --skip watch::a_watcher \
 	--skip zones::a_real_input --skip order:: --skip references::
 
-.PHONY: help deps build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench bench-watch ghz
+.PHONY: help deps dashboard build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench bench-watch ghz
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,21 +36,26 @@ help: ## List the targets
 deps: ## Fetch what cargo does not: DuckDB's library and buf (npm, pinned; only when the lock changed)
 	@tools/deps
 
-build: deps ## Build every program (release)
+dashboard: deps ## Build the dashboard and the tracker with npm (only when a source changed)
+	@tools/dashboard build
+
+build: deps dashboard ## Build every program (release)
 	$(CARGO) build --release --workspace
 
-run: deps ## Build and start piStats on ./data with demo events; it prints its addresses
+run: deps dashboard ## Build and start piStats on ./data with demo events; it prints its addresses
 	$(CARGO) build --release -p pistats
 	$(TARGET)/pistats serve $(RUN)
 
-test-programs: # strace, grpcurl and PostgreSQL, which some tests call
+test-programs: # strace, grpcurl, PostgreSQL, Chromium and others, which some tests call
 	@tools/test-programs
 
-test: deps test-programs ## Run all tests; the spine's once more with the roles apart
+test: deps dashboard test-programs ## Run all tests; the spine's once more with the roles apart; the browser's at the end
 	$(CARGO) test --release --workspace --no-fail-fast
 	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine -- $(ONE_PROCESS)
+	@tools/dashboard test
+	@PISTATS=$(abspath $(TARGET))/pistats tools/dashboard e2e
 
-lint: lint-rust lint-proto lint-compose ## Check format, clippy, the contract's style and its compatibility
+lint: lint-rust lint-proto lint-dashboard lint-compose ## Check format, clippy, the contract's style and its compatibility
 
 # Twice, because only a test may unwrap, its helper functions included, which clippy's own setting does not cover.
 lint-rust: deps
@@ -65,6 +70,9 @@ lint-proto: deps
 	$(BUF) breaking --against $(BASELINE)
 	@$(BUF) build --exclude-source-info -o - | cmp -s - $(BASELINE) || \
 		{ echo "The contract has grown since $(BASELINE): run \`make proto-baseline\` and commit it."; exit 1; }
+
+lint-dashboard: # The types of what browsers run
+	@tools/dashboard lint
 
 lint-compose: # Needs docker's compose plugin, and says so where it is missing
 	@if docker compose version >/dev/null 2>&1; then docker compose config -q && docker compose -f compose.single.yaml config -q && echo "compose files: well formed"; \
