@@ -7,11 +7,11 @@ use super::dice::Dice;
 pub(super) enum Loyalty {
     /// Comes once.
     Passing,
-    /// Looks in now and then for a month.
+    /// Looks in now and then for some weeks.
     Occasional,
-    /// Every other day for six weeks.
+    /// Every other day, for a month or two.
     Regular,
-    /// Nearly every day for two months, sometimes twice.
+    /// Nearly every day for a season, sometimes twice.
     Devoted,
     /// A crawler or a monitor: never sleeps.
     Bot,
@@ -20,22 +20,31 @@ pub(super) enum Loyalty {
 /// A loyalty class in numbers.
 pub(super) struct Class {
     pub(super) loyalty: Loyalty,
-    /// How many begin a day when all of them are let in.
+    /// How many begin a day.
     pub(super) new_a_day: f64,
-    /// For how many days they come, the first included.
+    /// For how many days they may come, the first included.
     pub(super) days: i32,
-    /// Chance of a visit on a day after the first.
+    /// Chance of a visit on the day after the first.
     pub(super) returns: f64,
+    /// After so many days the chance is half as great: people forget.
+    pub(super) half_life_days: f64,
     /// Visits on such a day at the most.
     pub(super) visits: u64,
 }
 
+impl Class {
+    /// Chance of a visit so many days after the first.
+    pub(super) fn chance(&self, age: i32) -> f64 {
+        if age == 0 { 1.0 } else { self.returns * (-f64::from(age - 1) / self.half_life_days).exp2() }
+    }
+}
+
 #[rustfmt::skip]
 pub(super) const CLASSES: [Class; 4] = [
-    Class { loyalty: Loyalty::Passing,    new_a_day: 52_000.0, days: 1,  returns: 0.0,  visits: 1 },
-    Class { loyalty: Loyalty::Occasional, new_a_day: 7_200.0,  days: 30, returns: 0.10, visits: 1 },
-    Class { loyalty: Loyalty::Regular,    new_a_day: 1_080.0,   days: 42, returns: 0.45, visits: 1 },
-    Class { loyalty: Loyalty::Devoted,    new_a_day: 220.0,    days: 60, returns: 0.80, visits: 2 },
+    Class { loyalty: Loyalty::Passing,    new_a_day: 1_350.0, days: 1,   returns: 0.0,  half_life_days: 1.0,  visits: 1 },
+    Class { loyalty: Loyalty::Occasional, new_a_day: 520.0,   days: 80,  returns: 0.17, half_life_days: 12.0, visits: 1 },
+    Class { loyalty: Loyalty::Regular,    new_a_day: 60.0,    days: 120, returns: 0.52, half_life_days: 35.0, visits: 1 },
+    Class { loyalty: Loyalty::Devoted,    new_a_day: 10.0,    days: 180, returns: 0.85, half_life_days: 90.0, visits: 2 },
 ];
 
 /// A place to live: weight, IANA zone, country, Accept-Language.
@@ -123,8 +132,8 @@ pub(super) const BOTS: [&str; 10] = [
     "curl/8.14.1",
     "python-requests/2.32.4",
 ];
-/// Visits of each bot a day when all of them are let in.
-pub(super) const BOT_VISITS: f64 = 850.0;
+/// Visits of each bot a day.
+pub(super) const BOT_VISITS: f64 = 45.0;
 
 /// A visitor. What somebody is follows from the visitor's number alone and never changes.
 pub(super) struct Person {

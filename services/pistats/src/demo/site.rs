@@ -1,4 +1,4 @@
-//! The demo's site and its keys, through the contract as an administrator makes them.
+//! The demo's sites and their keys, through the contract as an administrator makes them.
 
 use crate::client::{Authorized, channel, explain};
 use crate::credentials::Credentials;
@@ -12,54 +12,69 @@ use pistats_proto::query::v1::query_service_client::QueryServiceClient;
 use pistats_proto::query::v1::{DayRange, Range, TrafficRequest, range};
 use tonic::{Code, Status};
 
-/// What the site is called.
-pub const NAME: &str = "demo";
-const TIME_ZONE: &str = "Europe/Berlin";
 /// Names the keys that a restart makes, so that the next one ends them.
 const KEY_NAME: &str = "demo visitors";
 
 type Admin = AdminServiceClient<Authorized>;
 
-/// Finds or makes the site. Returns the secret of a server key; keys for this user's own commands are kept beside.
-pub(super) async fn provide(url: &str, instance_key: &str) -> Result<String, String> {
+/// Secrets of a site's keys.
+pub(super) struct Secrets {
+    /// For the visitors that are made up.
+    pub(super) server: String,
+    /// For the shop's snippet.
+    pub(super) write: String,
+    pub(super) read: String,
+}
+
+/// Finds or makes a site. Keys for this user's own commands are kept beside.
+pub(super) async fn provide(url: &str, instance_key: &str, name: &str, time_zone: &str) -> Result<Secrets, String> {
     let mut admin = AdminServiceClient::new(channel(url, instance_key)?);
-    match find(&mut admin).await? {
-        Some(site) => again(url, &mut admin, site.id).await,
-        None => first(url, &mut admin).await,
+    match find(&mut admin, name).await? {
+        Some(site) => again(url, &mut admin, &site).await,
+        None => first(url, &mut admin, name, time_zone).await,
     }
 }
 
-async fn find(admin: &mut Admin) -> Result<Option<Site>, String> {
+async fn find(admin: &mut Admin, name: &str) -> Result<Option<Site>, String> {
     let sites = admin.list_sites(ListSitesRequest {}).await.map_err(failed)?.into_inner().sites;
-    Ok(sites.into_iter().find(|site| site.name == NAME))
+    Ok(sites.into_iter().find(|site| site.name == name))
 }
 
-async fn first(url: &str, admin: &mut Admin) -> Result<String, String> {
-    let request = CreateSiteRequest { name: NAME.to_owned(), time_zone: TIME_ZONE.to_owned() };
+async fn first(url: &str, admin: &mut Admin, name: &str, time_zone: &str) -> Result<Secrets, String> {
+    let request = CreateSiteRequest { name: name.to_owned(), time_zone: time_zone.to_owned() };
     let keys = admin.create_site(request).await.map_err(failed)?.into_inner().keys;
     let named = |new: &NewKey| Some((of_wire(new.key.as_ref()?.scope())?, new.secret.clone()));
     let keys: Vec<(Scope, String)> = keys.iter().filter_map(named).collect();
-    keep(url, &keys);
-    let server = keys.into_iter().find(|(scope, _)| *scope == Scope::Server);
-    server.map(|(_, secret)| secret).ok_or_else(|| "demo: the new site came without a server key".to_owned())
+    keep(url, name, &keys);
+    let of = |wanted: Scope| {
+        let found = keys.iter().find(|(scope, _)| *scope == wanted).map(|(_, secret)| secret.clone());
+        found.ok_or_else(|| format!("demo: the new site came without a {} key", wanted.name()))
+    };
+    Ok(Secrets { server: of(Scope::Server)?, write: of(Scope::Write)?, read: of(Scope::Read)? })
 }
 
 /// Secrets are told once and not kept by the server: a restart makes new keys and ends those of the start before.
-async fn again(url: &str, admin: &mut Admin, site_id: u32) -> Result<String, String> {
+async fn again(url: &str, admin: &mut Admin, site: &Site) -> Result<Secrets, String> {
+    let site_id = site.id;
     let keys = admin.list_keys(ListKeysRequest { site_id }).await.map_err(failed)?.into_inner().keys;
     let server = create(admin, site_id, Scope::Server).await?;
-    let mut ended = vec![Scope::Server];
-    if !reads(url).await {
-        let read = create(admin, site_id, Scope::Read).await?;
-        keep(url, &[(Scope::Read, read)]);
-        ended.push(Scope::Read);
-    }
+    let write = create(admin, site_id, Scope::Write).await?;
+    let mut ended = vec![Scope::Server, Scope::Write];
+    let read = match kept(url, &site.name).await {
+        Some(read) => read,
+        None => {
+            let read = create(admin, site_id, Scope::Read).await?;
+            keep(url, &site.name, &[(Scope::Read, read.clone())]);
+            ended.push(Scope::Read);
+            read
+        }
+    };
     for key in keys.into_iter().filter(|key| !key.revoked && key.name == KEY_NAME) {
         if of_wire(key.scope()).is_some_and(|scope| ended.contains(&scope)) {
             admin.revoke_key(RevokeKeyRequest { key_id: key.id }).await.map_err(failed)?;
         }
     }
-    Ok(server)
+    Ok(Secrets { server, write, read })
 }
 
 async fn create(admin: &mut Admin, site_id: u32, scope: Scope) -> Result<String, String> {
@@ -82,22 +97,24 @@ fn of_wire(scope: WireScope) -> Option<Scope> {
     Scope::ALL.into_iter().find(|known| on_wire(*known) == scope)
 }
 
-/// Whether the read key that this user has is one of this server's: another data folder may have stood here before.
-async fn reads(url: &str) -> bool {
+/// The read key that this user has, if it is one of this server's: another data folder may have stood here before.
+async fn kept(url: &str, name: &str) -> Option<String> {
     let kept = Credentials::load().unwrap_or_default();
-    let Some(secret) = kept.find(&for_commands(url), Some(NAME), Scope::Read) else { return false };
-    let Ok(channel) = channel(url, secret) else { return false };
+    let secret = kept.find(&for_commands(url), Some(name), Scope::Read)?;
+    let channel = channel(url, secret).ok()?;
     let day = DayRange { first: "2000-01-01".to_owned(), last: "2000-01-01".to_owned() };
     let request = TrafficRequest { range: Some(Range { range: Some(range::Range::Days(day)) }), ..Default::default() };
     let answer = QueryServiceClient::new(channel).traffic(request).await;
-    !matches!(answer.map_err(|status| status.code()), Err(Code::Unauthenticated | Code::PermissionDenied))
+    let is_refused =
+        matches!(answer.map_err(|status| status.code()), Err(Code::Unauthenticated | Code::PermissionDenied));
+    (!is_refused).then(|| secret.to_owned())
 }
 
 /// Keeps keys as `site create` does. A demo without a home folder still runs, and says what is missing.
-fn keep(url: &str, keys: &[(Scope, String)]) {
+fn keep(url: &str, name: &str, keys: &[(Scope, String)]) {
     let kept = Credentials::load().and_then(|mut kept| {
         for (scope, secret) in keys {
-            kept.keep(&for_commands(url), NAME, scope.name(), secret);
+            kept.keep(&for_commands(url), name, scope.name(), secret);
         }
         kept.save()
     });

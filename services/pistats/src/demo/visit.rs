@@ -2,7 +2,8 @@
 
 use super::dice::Dice;
 use super::people::{Loyalty, Person};
-use super::place::{CART, CHECKOUT, Kind, ORIGIN, PAGES, Page, THANKS};
+use super::place::shop::{CART, CHECKOUT, THANKS};
+use super::place::{Kind, Page, Place};
 use super::source::{self, Source};
 use pistats_core::{EventId, Micros};
 use pistats_proto::ingest::v1::Event;
@@ -15,6 +16,7 @@ const MOST_VIEWS: u32 = 25;
 
 /// A visit, before it is walked.
 pub(super) struct Visit<'a> {
+    pub(super) place: &'static Place,
     pub(super) person: &'a Person,
     /// Local day.
     pub(super) day: i32,
@@ -38,15 +40,18 @@ impl Visit<'_> {
             None => source::of_visit(person, self.first, &mut dice),
         };
         let landing = match trend {
-            Some(topic) => choose(&mut dice, |page| page.kind == Kind::Post && page.topics.contains(&topic)),
-            None => land(source, &mut dice),
+            Some(topic) => {
+                choose(self.place, &mut dice, |page| page.kind == Kind::Post && page.topics.contains(&topic))
+            }
+            None => land(self.place, source, &mut dice),
         };
         let mut walk = Walk { visit: self, at: self.start, index: 0, out };
         walk.view(landing, source.referrer, source.query);
         let cart = walk.browse(landing, &mut dice);
         if self.first && person.member {
             walk.pause(&mut dice, 20.0);
-            walk.happen("signup", &[], None);
+            let method = *dice.pick(&["email", "email", "passkey", "single sign-on"]);
+            walk.happen("signup", "/account", &[("method", method)], None);
         }
         if !cart.is_empty() {
             walk.check_out(&cart, &mut dice);
@@ -83,16 +88,39 @@ impl<F: FnMut(Event)> Walk<'_, F> {
             if page.kind == Kind::Product && dice.happens(takes) {
                 self.pause(dice, 20.0);
                 // Only what is paid has a value: the sum over all events is the revenue.
-                self.happen("add_to_cart", &[("product", slug(page))], None);
+                let category = page.topics.first().copied().unwrap_or("gifts");
+                self.happen("add_to_cart", page.path, &[("product", slug(page)), ("category", category)], None);
                 cart.push(page);
             }
+            self.beside(page, dice);
             self.pause(dice, if page.kind == Kind::Post { 240.0 } else { 100.0 });
-            page = next(page, dice);
+            page = next(self.visit.place, page, dice);
             self.view(page, "", "");
             views += 1;
             stays = dice.happens(goes_on);
         }
         cart
+    }
+
+    /// What people do on a page beside reading it.
+    fn beside(&mut self, page: &'static Page, dice: &mut Dice) {
+        if self.visit.person.loyalty == Loyalty::Bot {
+            return;
+        }
+        if page.path == "/search" {
+            self.pause(dice, 20.0);
+            let term = *dice.pick(self.visit.place.terms);
+            let results = dice.below(14).to_string();
+            self.happen("search", page.path, &[("term", term), ("results", &results)], None);
+        } else if page.kind == Kind::Post && dice.happens(0.03) {
+            self.pause(dice, 120.0);
+            let place = *dice.pick(&["end of post", "end of post", "sidebar"]);
+            self.happen("newsletter", page.path, &[("place", place)], None);
+        } else if page.kind == Kind::Post && dice.happens(0.02) {
+            self.pause(dice, 120.0);
+            let network = *dice.pick(&["mail", "whatsapp", "reddit", "copied link"]);
+            self.happen("share", page.path, &[("network", network)], None);
+        }
     }
 
     /// Some get there. The short way loses fewer.
@@ -110,7 +138,9 @@ impl<F: FnMut(Event)> Walk<'_, F> {
             self.pause(dice, 150.0);
             let items = cart.len().to_string();
             let sum = cart.iter().map(|product| product.price_cents).sum();
-            self.happen("purchase", &[("items", &items)], Some(sum));
+            let payment = *dice.pick(&["card", "card", "card", "paypal", "paypal", "invoice"]);
+            let told = [("items", items.as_str()), ("payment", payment)];
+            self.happen("purchase", CHECKOUT.path, &told, Some(sum));
             self.view(&THANKS, "", "");
         }
     }
@@ -126,7 +156,7 @@ impl<F: FnMut(Event)> Walk<'_, F> {
 
     fn view(&mut self, page: &Page, referrer: &str, query: &str) {
         let event = Event {
-            url: format!("{ORIGIN}{}{query}", page.path),
+            url: format!("{}{}{query}", self.visit.place.origin, page.path),
             referrer: referrer.to_owned(),
             title: page.title.to_owned(),
             topics: page.topics.iter().map(|topic| (*topic).to_owned()).collect(),
@@ -135,10 +165,10 @@ impl<F: FnMut(Event)> Walk<'_, F> {
         (self.out)(event);
     }
 
-    fn happen(&mut self, name: &str, properties: &[(&str, &str)], value_cents: Option<i64>) {
+    fn happen(&mut self, name: &str, path: &str, properties: &[(&str, &str)], value_cents: Option<i64>) {
         let event = Event {
             name: name.to_owned(),
-            url: format!("{ORIGIN}/"),
+            url: format!("{}{path}", self.visit.place.origin),
             value_micros: value_cents.map(|cents| cents * 10_000),
             ..self.event(properties)
         };
@@ -180,16 +210,17 @@ impl<F: FnMut(Event)> Walk<'_, F> {
     }
 }
 
-fn land(source: &Source, dice: &mut Dice) -> &'static Page {
+fn land(place: &'static Place, source: &Source, dice: &mut Dice) -> &'static Page {
     match dice.below(10) {
-        _ if source.reads => choose(dice, |page| page.kind == Kind::Post),
-        0..5 => choose(dice, |page| page.kind == Kind::Home),
-        5..7 => choose(dice, |page| page.kind == Kind::Shelf),
-        _ => choose(dice, |page| page.kind == Kind::Product),
+        _ if source.reads => choose(place, dice, |page| page.kind == Kind::Post),
+        0..5 => choose(place, dice, |page| page.kind == Kind::Home),
+        5..7 if place.has(Kind::Shelf) => choose(place, dice, |page| page.kind == Kind::Shelf),
+        _ if place.has(Kind::Product) => choose(place, dice, |page| page.kind == Kind::Product),
+        _ => choose(place, dice, |page| page.kind == Kind::Post),
     }
 }
 
-fn next(page: &Page, dice: &mut Dice) -> &'static Page {
+fn next(place: &'static Place, page: &Page, dice: &mut Dice) -> &'static Page {
     // home, shelf, product, post, other
     let weights: [u32; 5] = match page.kind {
         Kind::Home => [0, 55, 15, 20, 10],
@@ -199,14 +230,15 @@ fn next(page: &Page, dice: &mut Dice) -> &'static Page {
         Kind::Other => [25, 35, 20, 10, 10],
     };
     let kinds = [Kind::Home, Kind::Shelf, Kind::Product, Kind::Post, Kind::Other];
-    let kind = kinds[dice.weighted(weights.into_iter())];
+    let weights = weights.into_iter().zip(kinds).map(|(weight, kind)| if place.has(kind) { weight } else { 0 });
+    let kind = kinds[dice.weighted(weights)];
     // A step leads elsewhere: the same page again would be a reload.
-    choose(dice, |other| other.kind == kind && other.path != page.path)
+    choose(place, dice, |other| other.kind == kind && other.path != page.path)
 }
 
-fn choose(dice: &mut Dice, of: impl Fn(&Page) -> bool) -> &'static Page {
-    let weights = PAGES.iter().map(|page| if of(page) { page.weight } else { 0 });
-    &PAGES[dice.weighted(weights)]
+fn choose(place: &'static Place, dice: &mut Dice, of: impl Fn(&Page) -> bool) -> &'static Page {
+    let weights = place.pages.iter().map(|page| if of(page) { page.weight } else { 0 });
+    &place.pages[dice.weighted(weights)]
 }
 
 fn slug(page: &Page) -> &'static str {

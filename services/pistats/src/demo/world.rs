@@ -7,12 +7,14 @@
 //! Nothing is remembered and nothing depends on where one starts to look: the events of two neighbouring ranges are those of
 //! the range over both. So a restart makes the same events with the same ids again, and they count once.
 //!
-//! `share` lets in only the first so many of each day's newcomers. A whole world is some five events a second, as a live
-//! demo wants; a small share of it makes a month that is sent in seconds.
+//! Nobody comes before the day on which a site opened. Those who come back add up from then on, so that history grows into
+//! today's level: 20,000 events a day and more in the shop, one every three or four seconds. Where the day of opening moves
+//! on with a restart, those of before stay away, and nobody else changes. `level` lets in only the first so many of each
+//! day's newcomers.
 
 use super::dice::Dice;
 use super::people::{BOT_VISITS, BOTS, CLASSES, Class, HOMES, HOURS, Loyalty, Person};
-use super::place::TOPICS;
+use super::place::Place;
 use super::visit::{LONGEST_US, Visit};
 use pistats_core::{Micros, Zone};
 use pistats_proto::ingest::v1::Event;
@@ -21,6 +23,11 @@ use pistats_proto::ingest::v1::Event;
 #[derive(Clone)]
 pub(super) struct World {
     seed: u64,
+    place: &'static Place,
+    /// Part of the people of [`CLASSES`] who come, 0 to 1.
+    level: f64,
+    /// Local day.
+    opened: i32,
     /// Of [`HOMES`], in order.
     zones: Vec<Zone>,
 }
@@ -34,13 +41,14 @@ const BOT: u64 = 4;
 impl World {
     /// # Errors
     /// A zone of the world is unknown to this build.
-    pub(super) fn new(seed: u64) -> Result<World, String> {
+    pub(super) fn new(seed: u64, place: &'static Place, level: f64, opened: Micros) -> Result<World, String> {
         let zones = HOMES.iter().map(|home| Zone::named(home.zone)).collect::<Result<_, _>>();
-        Ok(World { seed, zones: zones.map_err(|error| error.to_string())? })
+        let zones = zones.map_err(|error| error.to_string())?;
+        Ok(World { seed, place, level, opened: utc_day(opened), zones })
     }
 
-    /// Everything that happens from an instant (included) to another (excluded), in order of time. `share`: 0 to 1.
-    pub(super) fn events(&self, from: Micros, to: Micros, share: f64) -> Vec<Event> {
+    /// Everything that happens from an instant (included) to another (excluded), in order of time.
+    pub(super) fn events(&self, from: Micros, to: Micros) -> Vec<Event> {
         let mut events = Vec::new();
         let mut keep = |visit: &Visit| {
             if visit.start < to && visit.start.plus(LONGEST_US) > from {
@@ -50,21 +58,21 @@ impl World {
         // A local day begins up to 14 hours before the same day in UTC and ends up to 12 hours after it.
         for day in utc_day(from) - 1..=utc_day(to) + 1 {
             for (index, class) in CLASSES.iter().enumerate() {
-                for age in 0..class.days {
-                    self.cohort(index, class, day, age, share, &mut keep);
+                for age in 0..class.days.min(day - self.opened + 1) {
+                    self.cohort(index, class, day, age, &mut keep);
                 }
             }
-            self.bots(day, share, &mut keep);
+            self.bots(day, &mut keep);
         }
         events.sort_by(|a, b| (a.time_us, &a.id).cmp(&(b.time_us, &b.id)));
         events
     }
 
     /// The visits on a local day of those of a class whose first day was `age` days before.
-    fn cohort(&self, index: usize, class: &Class, day: i32, age: i32, share: f64, keep: &mut impl FnMut(&Visit)) {
+    fn cohort(&self, index: usize, class: &Class, day: i32, age: i32, keep: &mut impl FnMut(&Visit)) {
         let born = day - age;
-        let newcomers = class.new_a_day * share * self.wave(born);
-        let chance = if age == 0 { 1.0 } else { class.returns * self.wave(day) };
+        let newcomers = class.new_a_day * self.level * self.wave(born);
+        let chance = if age == 0 { 1.0 } else { class.chance(age) * self.wave(day) };
         for rank in 0..self.whole(newcomers, &[index as u64, born as u64]) {
             let number = Dice::named(&[self.seed, PERSON, index as u64, born as u64, rank]).next();
             let mut dice = Dice::named(&[number, DAY, day as u64]);
@@ -79,6 +87,7 @@ impl World {
                 let hour = dice.weighted(HOURS.into_iter()) as i64;
                 let start = self.instant(&person, day, hour, &mut dice);
                 keep(&Visit {
+                    place: self.place,
                     person: &person,
                     day,
                     nth,
@@ -90,14 +99,17 @@ impl World {
         }
     }
 
-    fn bots(&self, day: i32, share: f64, keep: &mut impl FnMut(&Visit)) {
+    fn bots(&self, day: i32, keep: &mut impl FnMut(&Visit)) {
+        if day < self.opened {
+            return;
+        }
         for index in 0..BOTS.len() {
             let bot = Person::bot(Dice::named(&[self.seed, BOT, index as u64]).next(), index);
-            for nth in 0..self.whole(BOT_VISITS * share, &[BOT, index as u64, day as u64]) {
+            for nth in 0..self.whole(BOT_VISITS * self.level, &[BOT, index as u64, day as u64]) {
                 let mut dice = Dice::named(&[bot.number, DAY, day as u64, nth]);
                 let hour = dice.below(24) as i64;
                 let start = self.instant(&bot, day, hour, &mut dice);
-                keep(&Visit { person: &bot, day, nth, start, first: false, trend: None });
+                keep(&Visit { place: self.place, person: &bot, day, nth, start, first: false, trend: None });
             }
         }
     }
@@ -128,7 +140,7 @@ impl World {
         const EVERY: i64 = 5 * Micros::HOUR;
         let mut dice = Dice::named(&[self.seed, TREND, at.0.div_euclid(EVERY) as u64]);
         let begins = dice.below(180) as i64 * Micros::MINUTE;
-        let topic = *dice.pick(&TOPICS);
+        let topic = *dice.pick(self.place.topics);
         let during = (begins..begins + 2 * Micros::HOUR).contains(&at.0.rem_euclid(EVERY));
         (dice.happens(0.6) && during).then_some(topic)
     }

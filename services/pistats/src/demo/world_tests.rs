@@ -1,3 +1,4 @@
+use super::super::place::{magazine, shop};
 use super::*;
 use pistats_core::enrich::{Enricher, Input};
 use pistats_core::{EventId, Limits};
@@ -6,14 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// 2026-03-15, a Sunday, 00:00 UTC.
 const START: Micros = Micros(1_773_532_800_000_000);
-const SHARE: f64 = 0.0062;
+/// A small crowd is like a large one.
+const LEVEL: f64 = 0.1;
 
+/// The shop, opened a month before.
 fn world() -> World {
-    World::new(7).unwrap()
+    world_of(7, LEVEL)
+}
+
+fn world_of(seed: u64, level: f64) -> World {
+    World::new(seed, &shop::PLACE, level, START.plus(-30 * Micros::DAY)).unwrap()
 }
 
 fn days(days: i64) -> Vec<Event> {
-    world().events(START, START.plus(days * Micros::DAY), SHARE)
+    world().events(START, START.plus(days * Micros::DAY))
 }
 
 fn by_visitor(events: &[Event]) -> BTreeMap<&str, Vec<&Event>> {
@@ -27,7 +34,7 @@ fn by_visitor(events: &[Event]) -> BTreeMap<&str, Vec<&Event>> {
 #[test]
 fn the_same_seed_is_the_same_world_and_another_is_another() {
     assert_eq!(days(2), days(2));
-    let other = World::new(8).unwrap().events(START, START.plus(2 * Micros::DAY), SHARE);
+    let other = world_of(8, LEVEL).events(START, START.plus(2 * Micros::DAY));
     assert_ne!(days(2), other);
 }
 
@@ -39,7 +46,7 @@ fn it_does_not_matter_where_one_starts_to_look() {
     // Odd pieces, so that visits and local days are cut.
     for minutes in [7, 1_433, 61, 1_500, 1_319] {
         let to = from.plus(minutes * Micros::MINUTE);
-        parts.extend(world.events(from, to, SHARE));
+        parts.extend(world.events(from, to));
         from = to;
     }
     assert_eq!(from, START.plus(3 * Micros::DAY));
@@ -54,29 +61,88 @@ fn no_event_lies_outside_of_the_range_and_all_are_in_order() {
     assert!(events.is_sorted_by_key(|event| event.time_us));
 }
 
-#[test]
-fn a_month_of_history_is_some_hundred_thousand_events() {
-    let count = days(30).len();
-    assert!((80_000..130_000).contains(&count), "{count}");
+/// Events by day of the world as the demo has it, from its opening on.
+fn by_day(place: &'static Place, level: f64, days: i64) -> Vec<usize> {
+    let world = World::new(7, place, level, START).unwrap();
+    let day = |day: i64| world.events(START.plus(day * Micros::DAY), START.plus((day + 1) * Micros::DAY)).len();
+    (0..days).map(day).collect()
 }
 
 #[test]
-fn the_whole_world_sends_three_to_ten_events_a_second() {
-    let world = world();
+fn the_level_of_today_is_that_of_the_weeks_before() {
+    let days = by_day(&shop::PLACE, 1.0, 95);
+    let week = |first: usize| days[first..first + 7].iter().sum::<usize>() as f64 / 7.0;
+    let (first, month, last) = (week(1), week(30), week(88));
+    assert!((15_000.0..30_000.0).contains(&last), "events a day: {first} at first, {month} after a month, {last} now");
+    assert!(first < month && month < last && last < 3.0 * first && last < 1.4 * month, "{first} {month} {last}");
+    let all: usize = days.iter().sum();
+    assert!((1_200_000..2_200_000).contains(&all), "{all} in all: they are to be sent in seconds");
+}
+
+#[test]
+fn something_happens_every_few_seconds_by_day_and_seldom_stops_at_night() {
+    let world = world_of(7, 1.0);
     let rate = |hour| {
         let from = START.plus(3 * Micros::DAY + hour * Micros::HOUR);
-        world.events(from, from.plus(5 * Micros::MINUTE), 1.0).len() as f64 / 300.0
+        world.events(from, from.plus(Micros::HOUR)).len() as f64 / 3_600.0
     };
     let rates: Vec<f64> = (0..24).map(rate).collect();
-    assert!(rates.iter().all(|rate| (2.5..11.0).contains(rate)), "by hour: {rates:.1?}");
+    assert!(rates.iter().all(|rate| (0.05..1.0).contains(rate)), "by hour: {rates:.2?}");
+    assert!(rates.iter().any(|rate| *rate > 0.25), "by hour: {rates:.2?}");
 }
 
 #[test]
-fn a_share_of_the_world_is_people_of_the_whole() {
-    let hour = |share| world().events(START, START.plus(Micros::HOUR), share);
-    let whole: BTreeSet<_> = hour(1.0).into_iter().map(|event| event.id).collect();
-    let some = hour(0.05);
+fn a_lower_level_lets_in_some_of_the_same_people() {
+    let hours = |level| world_of(7, level).events(START, START.plus(4 * Micros::HOUR));
+    let whole: BTreeSet<_> = hours(1.0).into_iter().map(|event| event.id).collect();
+    let some = hours(0.05);
     assert!(!some.is_empty() && some.iter().all(|event| whole.contains(&event.id)));
+}
+
+#[test]
+fn where_the_opening_moves_on_those_of_before_stay_away_and_nobody_else_changes() {
+    let later = World::new(7, &shop::PLACE, LEVEL, START.plus(-20 * Micros::DAY)).unwrap();
+    let ids = |world: &World| -> BTreeSet<_> {
+        world.events(START, START.plus(2 * Micros::DAY)).into_iter().map(|event| event.id).collect()
+    };
+    let (before, after) = (ids(&world()), ids(&later));
+    assert!(after.is_subset(&before) && after.len() < before.len(), "{} of {}", after.len(), before.len());
+    assert!(later.events(START.plus(-30 * Micros::DAY), START.plus(-22 * Micros::DAY)).is_empty());
+}
+
+#[test]
+fn people_come_back_for_weeks_and_fewer_each_week() {
+    let world = World::new(7, &shop::PLACE, 0.5, START).unwrap();
+    let events = world.events(START, START.plus(9 * 7 * Micros::DAY));
+    let week = |event: &&Event| (event.time_us.unwrap() - START.0) / (7 * Micros::DAY);
+    let mut first: BTreeSet<&str> = BTreeSet::new();
+    let mut returned = [0; 9];
+    let mut seen = BTreeSet::new();
+    for event in events.iter().filter(|event| !event.time_zone.is_empty()) {
+        if week(&event) == 0 {
+            first.insert(&event.visitor_id);
+        }
+        if first.contains(event.visitor_id.as_str()) && seen.insert((week(&event), &event.visitor_id)) {
+            returned[week(&event) as usize] += 1;
+        }
+    }
+    let shares: Vec<f64> = returned.iter().map(|count| f64::from(*count) / first.len() as f64).collect();
+    assert!((0.10..0.40).contains(&shares[1]), "{shares:.3?}");
+    assert!(shares[8] > 0.01 && shares[8] < 0.5 * shares[1], "{shares:.3?}");
+    assert!(shares.windows(2).skip(1).all(|pair| pair[1] < 1.1 * pair[0]), "{shares:.3?}");
+}
+
+#[test]
+fn the_magazine_is_read_searched_and_subscribed_to_and_sells_nothing() {
+    let world = World::new(7, &magazine::PLACE, 0.2, START).unwrap();
+    let events = world.events(START, START.plus(14 * Micros::DAY));
+    let count = |name: &str| events.iter().filter(|event| event.name == name).count();
+    assert!(count("") > 10_000, "{}", count(""));
+    for name in ["search", "newsletter", "share", "signup"] {
+        assert!(count(name) > 5, "{name}: {}", count(name));
+    }
+    assert_eq!((count("add_to_cart"), count("purchase")), (0, 0));
+    assert!(events.iter().all(|event| event.url.starts_with("https://slow-kitchen.example/")));
 }
 
 #[test]
@@ -175,7 +241,7 @@ fn every_report_has_something_to_show() {
     assert!(expected.iter().all(|channel| channels.contains(channel)), "{channels:?}");
     assert!(["Desktop", "Mobile", "Tablet", "TV", "Console"].iter().all(|device| devices.contains(device)));
     assert!(countries.len() >= 15 && bots * 50 > events.len() && bots * 10 < events.len(), "{bots} of bots");
-    for name in ["", "signup", "add_to_cart", "purchase"] {
+    for name in ["", "signup", "add_to_cart", "purchase", "search", "newsletter", "share"] {
         let count = events.iter().filter(|event| event.name == name).count();
         assert!(count > 50, "{name:?}: {count}");
     }
@@ -186,14 +252,14 @@ fn every_report_has_something_to_show() {
 
 #[test]
 fn a_trending_topic_is_read_more_than_before() {
-    let world = world();
+    let world = world_of(7, 1.0);
     let minutes = (0..3 * 24 * 60).map(|minute| START.plus(minute * Micros::MINUTE));
     let begins =
         minutes.clone().zip(minutes.skip(1)).find(|(a, b)| world.trend(*a).is_none() && world.trend(*b).is_some());
     let at = begins.unwrap().1;
     let topic = world.trend(at).unwrap();
     let read = |from: Micros| {
-        let events = world.events(from, from.plus(Micros::HOUR), 0.2);
+        let events = world.events(from, from.plus(Micros::HOUR));
         let about = events.iter().filter(|event| event.topics.iter().any(|about| about == topic)).count();
         about as f64 / events.len() as f64
     };
