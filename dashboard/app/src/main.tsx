@@ -1,0 +1,13 @@
+// The dashboard's first line.
+
+import { render } from "preact";
+import { App } from "./app.js";
+import { start } from "./calls/session.js";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/parts.css";
+import "./styles/views.css";
+
+void start();
+const root = document.getElementById("app");
+if (root) render(<App />, root);
