@@ -1,8 +1,9 @@
 // One row of a list: a value with a bar, its number, and what one can do with it. The row is a filter.
 
 import type { ComponentChildren } from "preact";
-import { flag, valueName } from "../show/names.js";
+import { valueName } from "../show/names.js";
 import { percent } from "../show/numbers.js";
+import { CountryCode } from "./country.js";
 import { Icon } from "./icons.js";
 
 interface Props {
@@ -21,7 +22,7 @@ export function ListRow({ by, value, part, share, onPick, onExclude, link, child
   const name = valueName(by, value);
   const shown = (
     <>
-      {by === "country" && flag(value) && <span class="flag" aria-hidden="true">{flag(value)}</span>}
+      {by === "country" && <CountryCode country={value} />}
       <bdi class={value === "" ? "value is-none" : "value"}>{name}</bdi>
     </>
   );

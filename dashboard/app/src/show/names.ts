@@ -18,12 +18,6 @@ export function valueName(by: string, value: string): string {
   return value;
 }
 
-/** The flag of a country, made of its two letters. */
-export function flag(country: string): string {
-  if (!/^[A-Z]{2}$/.test(country)) return "";
-  return String.fromCodePoint(...[...country].map((letter) => 0x1f1a5 + letter.charCodeAt(0)));
-}
-
 /** Where a page can be opened; undefined for what is no address. */
 export function pageLink(by: string, value: string, site: string): string | undefined {
   if (!["page", "entry_page", "exit_page", "url", "path", "referrer"].includes(by) || value === "") return undefined;

@@ -4,7 +4,7 @@ import { MetricsSchema, RowSchema } from "../gen/pistats/query/v1/query_pb.js";
 import { toCsv, toJson } from "./csv.js";
 import { fileName } from "./download.js";
 import { growth, metric } from "./metrics.js";
-import { flag, pageLink, valueName } from "./names.js";
+import { pageLink, valueName } from "./names.js";
 import { bytes, change, duration, latency, short, shown, whole } from "./numbers.js";
 import { rowsTable } from "./tables.js";
 
@@ -32,7 +32,6 @@ describe("numbers", () => {
 describe("names", () => {
   it("say countries and languages in words, and the empty value by its own name", () => {
     expect([valueName("country", "DE"), valueName("language", "pt-BR"), valueName("source", ""), valueName("country", "??")]).toEqual(["Germany", "Brazilian Portuguese", "Direct / none", "??"]);
-    expect([flag("DE"), flag("d")]).toEqual(["🇩🇪", ""]);
   });
   it("link to pages only, and never to a script", () => {
     expect(pageLink("page", "example.org/a", "x")).toBe("https://example.org/a");

@@ -53,6 +53,10 @@ export function clockText(epochMs: number, zone: string): string {
   return format(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(epochMs);
 }
 
+export function minuteText(epochMs: number, zone: string): string {
+  return format(zone, { hour: "2-digit", minute: "2-digit" }).format(epochMs);
+}
+
 /** "3 minutes ago". */
 export function agoText(thenMs: number, nowMs: number): string {
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });

@@ -4,6 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Row } from "../../gen/pistats/query/v1/query_pb.js";
 import { TABLES, useReport } from "../../live/use.js";
+import { CountryCode } from "../../parts/country.js";
 import { Downloads } from "../../parts/downloads.js";
 import { follow } from "../../parts/follow.js";
 import { Glow } from "../../parts/glow.js";
@@ -11,7 +12,7 @@ import { Icon } from "../../parts/icons.js";
 import { Empty, Failed, Waiting } from "../../parts/state.js";
 import { Term } from "../../parts/term.js";
 import { METRICS, type MetricInfo } from "../../show/metrics.js";
-import { flag, valueName } from "../../show/names.js";
+import { valueName } from "../../show/names.js";
 import { shown, whole } from "../../show/numbers.js";
 import { rowsTable } from "../../show/tables.js";
 import { daysText } from "../../show/times.js";
@@ -97,7 +98,7 @@ function ListLine({ row, by, metrics, question, onPick }: { row: Row; by: string
     <tr>
       <th scope="row">
         <button type="button" class="cell-main" title={row.value} onClick={onPick}>
-          {by === "country" && <span class="flag" aria-hidden="true">{flag(row.value)}</span>}
+          {by === "country" && <CountryCode country={row.value} />}
           <bdi class={row.value ? "value" : "value is-none"}>{valueName(by, row.value)}</bdi>
         </button>
       </th>
