@@ -18,8 +18,9 @@ export interface Point {
 
 interface Props {
   points: Point[];
-  /** A value as text. */
+  /** A value as text, and as text on the axis. */
   show: (value: number | undefined) => string;
+  tick: (value: number) => string;
   name: string;
   comparedName?: string | undefined;
   isBars?: boolean;
@@ -38,12 +39,12 @@ export function columns(points: Point[]): Data {
   return [places, solid, dotted, points.map((point) => point.compared ?? null)];
 }
 
-export function Chart({ points, show, name, comparedName, isBars = false, height = 220 }: Props) {
+export function Chart({ points, show, tick, name, comparedName, isBars = false, height = 220 }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const [at, setAt] = useState<number | undefined>();
-  const latest = useRef({ points, show });
-  latest.current = { points, show };
+  const latest = useRef({ points, tick });
+  latest.current = { points, tick };
   const look = useLook();
 
   useEffect(() => {
@@ -122,7 +123,7 @@ function useLook(): Look {
   return look;
 }
 
-function options(box: HTMLElement, look: Look, isBars: boolean, height: number, latest: { current: Pick<Props, "points" | "show"> }, onMove: (at: number | undefined) => void): uPlot.Options {
+function options(box: HTMLElement, look: Look, isBars: boolean, height: number, latest: { current: Pick<Props, "points" | "tick"> }, onMove: (at: number | undefined) => void): uPlot.Options {
   const font = "12px system-ui, sans-serif";
   const bars = isBars && uPlot.paths.bars ? { paths: uPlot.paths.bars({ size: [0.8, 40] }) } : {};
   const dots = { show: () => latest.current.points.length === 1, size: 8 };
@@ -133,7 +134,7 @@ function options(box: HTMLElement, look: Look, isBars: boolean, height: number, 
     scales: { x: { time: false, range: (_, low, high) => (isBars ? [low - 0.6, high + 0.6] : low === high ? [low - 1, high + 1] : [low, high]) }, y: { range: (_, __, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
       { stroke: look.text, font, size: 30, grid: { show: false }, ticks: { stroke: look.grid, size: 4 }, space: 72, incrs: [1, 2, 3, 4, 5, 6, 7, 10, 12, 14, 20, 24, 30, 48, 60, 90, 120, 180, 360, 720], values: (_, places) => places.map((place) => latest.current.points[place]?.tick ?? "") },
-      { stroke: look.text, font, grid: { stroke: look.grid, width: 1 }, ticks: { show: false }, size: 56, space: 44, values: (_, values) => values.map((value) => latest.current.show(value)) },
+      { stroke: look.text, font, grid: { stroke: look.grid, width: 1 }, ticks: { show: false }, size: 56, space: 44, values: (_, values) => values.map((value) => latest.current.tick(value)) },
     ],
     series: [
       {},

@@ -3,10 +3,10 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
-export function Term({ children, definition, isEnd = false }: { children: ComponentChildren; definition: string; isEnd?: boolean }) {
+export function Term({ children, definition }: { children: ComponentChildren; definition: string }) {
   const id = useId();
   return (
-    <span class={`term${isEnd ? " at-end" : ""}`} tabIndex={0} aria-describedby={id}>
+    <span class="term" tabIndex={0} aria-describedby={id}>
       {children}
       <span role="tooltip" class="tip" id={id}>{definition}</span>
     </span>

@@ -1,5 +1,5 @@
-// Numbers and times as text, in the reader's own language (Intl). Whole counts are shown whole where there is room, and
-// short (12.4k) where there is not; the whole number is then one hover away.
+// Numbers as text, in the reader's own language (Intl). Counts are exact, so they are shown whole as long as they fit (below ten
+// million); above, and on axes, they are short (12.4K), and the whole number is one hover away.
 
 import type { MetricInfo } from "./metrics.js";
 
@@ -19,8 +19,12 @@ export function whole(value: number | bigint): string {
   return format({ maximumFractionDigits: 0 }).format(value);
 }
 
-/** At most four characters and a unit: 9,999 stays, 12,345 is 12.3K. */
 export function short(value: number | bigint): string {
+  return Number(value) < 10_000_000 ? whole(value) : format({ notation: "compact", maximumFractionDigits: 2 }).format(value);
+}
+
+/** For axes: 9,999 stays, 12,345 is 12.3K. */
+export function compact(value: number | bigint): string {
   return Number(value) < 10_000 ? whole(value) : format({ notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
 
@@ -37,7 +41,7 @@ export function percent(share: number, digits = 0): string {
 export function change(share: number): string {
   const most = Math.abs(share) < 10 ? share : Math.sign(share) * 9.99;
   const text = format({ style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" }).format(most);
-  return most === share ? text : `>${text}`;
+  return most === share ? text : `>${text.replace("+", "")}`;
 }
 
 /** Microseconds as people say them: 45s, 3m 05s, 2h 05m, 4d 3h. */
@@ -73,6 +77,11 @@ export function shown(metric: MetricInfo, value: number | undefined, isShort = t
     case "ratio": return decimal(value, 2);
     case "percent": return percent(value, isShort ? 0 : 2);
     case "duration": return duration(value);
-    case "money": return isShort && Math.abs(value) >= 10_000 ? short(value) : decimal(value, 2);
+    case "money": return isShort && Math.abs(value) >= 10_000_000 ? short(value) : decimal(value, 2);
   }
+}
+
+/** On an axis. */
+export function ticked(metric: MetricInfo, value: number): string {
+  return metric.kind === "count" || metric.kind === "money" ? (Number.isInteger(value) ? compact(value) : decimal(value, 1)) : shown(metric, value);
 }

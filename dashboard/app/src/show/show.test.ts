@@ -5,12 +5,13 @@ import { toCsv, toJson } from "./csv.js";
 import { fileName } from "./download.js";
 import { growth, metric } from "./metrics.js";
 import { pageLink, valueName } from "./names.js";
-import { bytes, change, duration, latency, short, shown, whole } from "./numbers.js";
+import { bytes, change, compact, duration, latency, short, shown, whole } from "./numbers.js";
 import { rowsTable } from "./tables.js";
 
 describe("numbers", () => {
-  it("are whole up to 9,999 and short above", () => {
-    expect([short(9_999), short(10_000), short(1_234_567n)]).toEqual(["9,999", "10K", "1.2M"]);
+  it("are whole below ten million and short from there on, on axes from ten thousand on", () => {
+    expect([short(9_999_999), short(10_000_000), short(12_345_678n)]).toEqual(["9,999,999", "10M", "12.35M"]);
+    expect([compact(9_999), compact(10_000), compact(1_234_567n)]).toEqual(["9,999", "10K", "1.2M"]);
     expect(whole(18_446_744_073_709_551_615n)).toBe("18,446,744,073,709,551,615");
   });
   it("of time read as people say them", () => {
@@ -20,7 +21,7 @@ describe("numbers", () => {
   it("of bytes have binary units", () => expect([0, 1023, 1024, 1.5 * 2 ** 20].map(bytes)).toEqual(["0 B", "1,023 B", "1.0 KiB", "1.5 MiB"]));
   it("that grew say by how much, and nothing where there was nothing", () => {
     expect([growth(150, 100), growth(5, 0), growth(undefined, 3)]).toEqual([0.5, undefined, undefined]);
-    expect([change(0.5), change(-0.25), change(0), change(40)]).toEqual(["+50%", "-25%", "0%", ">+999%"]);
+    expect([change(0.5), change(-0.25), change(0), change(40)]).toEqual(["+50%", "-25%", "0%", ">999%"]);
   });
   it("of ratios come from the sums, and there is none without sessions", () => {
     const sums = create(MetricsSchema, { sessions: 4n, bounces: 1n, sessionUs: 120_000_000n, sessionPageViews: 10n, valueCount: 2n, valueSumMicros: 12_500_000n });

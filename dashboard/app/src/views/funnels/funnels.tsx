@@ -124,7 +124,7 @@ function Result({ answer, labels, isRuns, question, isFresh }: { answer: FunnelR
           return (
             <li key={at} data-step={at + 1}>
               <div class="funnel-head"><span class="step-number">{at + 1}</span><bdi class="funnel-name" title={labels[at]}>{labels[at]}</bdi>
-                <Term definition={VISITORS} isEnd><b class="funnel-count"><Glow value={now} of={question}>{whole(now)}</Glow></b></Term><span class="share">{percent(now / first)}</span></div>
+                <Term definition={VISITORS}><b class="funnel-count"><Glow value={now} of={question}>{whole(now)}</Glow></b></Term><span class="share">{percent(now / first)}</span></div>
               <div class="funnel-track"><span class="funnel-bar" style={{ inlineSize: `${(now / first) * 100}%` }} /></div>
               {at > 0 && (
                 <p class="hint funnel-note">

@@ -11,7 +11,7 @@ import { ListRow } from "../../parts/row.js";
 import { Empty, Failed, Waiting } from "../../parts/state.js";
 import { Term } from "../../parts/term.js";
 import { pageLink } from "../../show/names.js";
-import { decimal, short, whole } from "../../show/numbers.js";
+import { compact, decimal, short, whole } from "../../show/numbers.js";
 import { minuteText } from "../../show/times.js";
 import { go } from "../../state/page.js";
 import { realtime } from "../../state/questions.js";
@@ -75,7 +75,7 @@ function Minutes({ answer, zone }: { answer: RealtimeResponse | undefined; zone:
     const minutes = minutesOf(answer);
     return minutes.map(([from, events], at): Point => ({ label: minuteText(from, zone), tick: minuteText(from, zone), value: Number(events), isUnfinished: at === minutes.length - 1 }));
   }, [answer?.minutes.join(), zone]);
-  return <Chart points={drawn} show={(value) => (value === undefined ? "–" : short(value))} name="Events" isBars height={180} />;
+  return <Chart points={drawn} show={(value) => (value === undefined ? "–" : short(value))} tick={compact} name="Events" isBars height={180} />;
 }
 
 function LiveList({ title, by, report, rows, context }: { title: string; by: string; report: Report<RealtimeResponse>; rows: (answer: RealtimeResponse) => LiveRow[]; context: Context }) {
@@ -83,7 +83,7 @@ function LiveList({ title, by, report, rows, context }: { title: string; by: str
   const most = Number(found?.[0]?.visitors ?? 0n);
   return (
     <section class="card" aria-label={title} data-card={by}>
-      <header class="card-head"><h2>{title}</h2><Term definition={NOW} isEnd>Visitors</Term></header>
+      <header class="card-head"><h2>{title}</h2><Term definition={NOW}>Visitors</Term></header>
       {!found ? <Waiting rows={10} /> : found.length === 0 ? <Empty title="Nobody in the last 5 minutes" /> : (
         <ol class="rows">
           {found.map(({ value, visitors }) => (
@@ -103,7 +103,7 @@ function Trending({ report }: { report: Report<RealtimeResponse> }) {
   const most = found?.[0]?.score ?? 0;
   return (
     <section class="card" aria-label="Trending topics" data-card="topic">
-      <header class="card-head"><h2>Trending topics</h2><Term definition={TREND} isEnd>a minute · usual</Term></header>
+      <header class="card-head"><h2>Trending topics</h2><Term definition={TREND}>a minute · usual</Term></header>
       {!found ? <Waiting rows={10} /> : found.length === 0 ? <Empty title="No topic is talked about more than usual" /> : (
         <ol class="rows">
           {found.map(({ topic, score, rate, usual }) => (

@@ -51,7 +51,7 @@ export function Card({ card, context }: { card: CardInfo; context: Context }) {
             </button>
           ))}
         </div>
-        <Term definition={counted.definition} isEnd>{counted.label}</Term>
+        <Term definition={counted.definition}>{counted.label}</Term>
       </header>
       <Rows by={by} report={report} context={context} />
       <footer class="card-foot">

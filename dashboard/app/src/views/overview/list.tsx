@@ -83,8 +83,8 @@ function Heading({ metric, list, onOrder }: { metric: MetricInfo; list: ListChoi
   const id = `heading-${metric.key}`;
   return (
     <th scope="col" class="is-number" aria-sort={isChosen ? "descending" : undefined}>
-      {metric.order === undefined ? <Term definition={metric.definition} isEnd>{metric.label}</Term> : (
-        <span class="term-of-button at-end">
+      {metric.order === undefined ? <Term definition={metric.definition}>{metric.label}</Term> : (
+        <span class="term-of-button">
           <button type="button" class={`sort${isChosen ? " is-chosen" : ""}`} aria-describedby={id} onClick={() => onOrder(metric.key as ListChoice["order"])}>{metric.label}</button>
           <span role="tooltip" class="tip" id={id}>{metric.definition}</span>
         </span>

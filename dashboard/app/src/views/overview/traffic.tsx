@@ -9,7 +9,7 @@ import { Glow } from "../../parts/glow.js";
 import { Growth } from "../../parts/growth.js";
 import { Empty, Failed } from "../../parts/state.js";
 import { METRICS, metric, type MetricInfo } from "../../show/metrics.js";
-import { shown } from "../../show/numbers.js";
+import { shown, ticked } from "../../show/numbers.js";
 import { stepsTable } from "../../show/tables.js";
 import { daysText } from "../../show/times.js";
 import { COMPARE_NAMES, sameHours } from "../../state/compare.js";
@@ -43,7 +43,7 @@ export function Traffic({ context }: { context: Context }) {
         ))}
       </div>
       {failure ? <Failed failure={failure} /> : isEmpty ? <Nothing context={context} /> : (
-        <Chart points={drawn} show={(value) => shown(chosen, value)} name={chosen.label} comparedName={state.compare === "none" ? undefined : COMPARE_NAMES[state.compare]} />
+        <Chart points={drawn} show={(value) => shown(chosen, value)} tick={(value) => ticked(chosen, value)} name={chosen.label} comparedName={state.compare === "none" ? undefined : COMPARE_NAMES[state.compare]} />
       )}
       <footer class="card-foot">
         <div class="tabs" role="group" aria-label="Steps of time">

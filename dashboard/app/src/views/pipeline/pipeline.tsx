@@ -96,7 +96,7 @@ function Partitions({ found }: { found: ListPartitionsResponse }) {
         <table class="table">
           <thead><tr><th scope="col">No.</th><th scope="col">Owner</th>
             {([["Log", "Offsets of the log that can be read."], ["Checkpoint", "The first offset that is not committed yet."], ["Lag", "Records not committed yet."], ["Events", "Committed since the process started."], ["A second", "Mean over ten seconds."], ["Duplicates", "Removed since the process started."]] as const).map(([name, definition]) => (
-              <th key={name} scope="col" class="is-number"><Term definition={definition} isEnd>{name}</Term></th>
+              <th key={name} scope="col" class="is-number"><Term definition={definition}>{name}</Term></th>
             ))}
           </tr></thead>
           <tbody>

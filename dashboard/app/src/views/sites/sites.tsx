@@ -38,8 +38,8 @@ export function Sites() {
             <thead>
               <tr>
                 <th scope="col">Site</th>
-                <th scope="col" class="is-number"><Term definition={NOW} isEnd>Now</Term></th>
-                {COLUMNS.map((column) => <th key={column.key} scope="col" class="is-number"><Term definition={column.definition} isEnd>{column.label}</Term></th>)}
+                <th scope="col" class="is-number"><Term definition={NOW}>Now</Term></th>
+                {COLUMNS.map((column) => <th key={column.key} scope="col" class="is-number"><Term definition={column.definition}>{column.label}</Term></th>)}
                 <th scope="col">Visitors by step</th>
               </tr>
             </thead>
