@@ -41,6 +41,11 @@ export function App() {
   const [isHelp, setHelp] = useState(false);
   const [opened, setOpened] = useState({ filter: 0, custom: 0 });
 
+  // An address that is passed on names its site.
+  useEffect(() => {
+    if (site && state.site === "") go({ site: site.name }, true);
+  }, [site?.name, state.site]);
+
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const command = commandOf(event, page.get(), localDay(site?.zone ?? "UTC", Date.now()));

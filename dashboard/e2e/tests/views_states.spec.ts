@@ -220,3 +220,33 @@ test("the first numbers are painted soon after the page is opened", async ({ pag
   // Loose: other tests keep this machine busy. `npm run bench:first` measures it.
   expect(ms).toBeLessThan(5_000);
 });
+
+test("refused events are listed with their reasons, and sent again by a button", async ({ page, server }) => {
+  const site = await server.site(freshName("again"));
+  await server.as(site.write).ingest.collect({ events: [{ visitorId: "" , url: "https://a.test/" }, { visitorId: "a", url: `https://a.test/${"x".repeat(9000)}` }] });
+  await openAsOperator(page, server, site, "/pipeline");
+  const refused = page.getByRole("region", { name: "Refused events", exact: true });
+  await expect(refused.locator("tbody tr")).toHaveCount(2);
+  await expect(refused).toContainText("missing visitor");
+  await refused.getByRole("button", { name: "Send all again" }).click();
+  await expect(refused.getByRole("status")).toContainText("0 accepted, 1 refused again, 1 too long to be sent again.");
+});
+
+test("today is compared with the same hours of yesterday, and the chart ends now", async ({ page, server }) => {
+  const site = await server.site(freshName("hours"));
+  const HOUR = 3_600_000;
+  const sinceMidnight = Date.now() % (24 * HOUR);
+  test.skip(sinceMidnight < 10 * 60_000 || sinceMidnight > 23 * HOUR, "too near to midnight, UTC, to have hours on both sides");
+  await send(server, site, [
+    { visitor: "now", ago: 1000, url: "https://a.test/" }, { visitor: "also", ago: 2000, url: "https://a.test/" },
+    // Yesterday: one before this time of the day, one after it.
+    { visitor: "before", ago: 24 * HOUR + 5 * 60_000, url: "https://a.test/" }, { visitor: "after", ago: 24 * HOUR - 30 * 60_000, url: "https://a.test/" },
+  ]);
+  await openWithKey(page, server, site, "/?range=today&compare=previous");
+  await expect(total(page, "visitors")).toHaveText("2");
+  await expect(page.locator('[data-metric="visitors"] .total-growth')).toHaveText(/\+100%/);
+  await expect(page.locator('[data-card="pages"] .growth').first()).toHaveText(/\+100%/);
+  await page.locator(".chart").focus();
+  await page.keyboard.press("End");
+  await expect(page.locator(".chart-note")).toContainText("Visitors: –");
+});

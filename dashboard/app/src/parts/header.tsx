@@ -1,6 +1,6 @@
 // The head of every page: which site, who is there now, and the views.
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { signOut, type Site } from "../calls/session.js";
 import { COUNTERS, useReport } from "../live/use.js";
 import { whole } from "../show/numbers.js";
@@ -26,6 +26,12 @@ interface Props {
 export function Header({ state, site, sites, isOperator, onHelp }: Props) {
   const chosen = useStore(theme);
   const views = VIEWS.filter((view) => isOperator || view !== "pipeline");
+  const nav = useRef<HTMLElement>(null);
+  // On a phone the views are wider than the screen.
+  useEffect(() => {
+    const link = nav.current?.querySelector<HTMLElement>("[aria-current]");
+    if (nav.current && link) nav.current.scrollLeft = link.offsetLeft - nav.current.offsetLeft - (nav.current.clientWidth - link.clientWidth) / 2;
+  }, [state.view]);
   return (
     <header class="top">
       <a class="brand" href="/" aria-label="piStats: overview" onClick={(event) => follow(event, () => go({ view: "overview", list: undefined }))}>
@@ -34,7 +40,7 @@ export function Header({ state, site, sites, isOperator, onHelp }: Props) {
       </a>
       {site && <SitePicker site={site} sites={sites} view={state.view} />}
       {site && <Current site={site} state={state} />}
-      <nav class="views" aria-label="Views">
+      <nav class="views" aria-label="Views" ref={nav}>
         {views.map((view) => (
           <a key={view} href={addressOf({ view, list: undefined })} aria-current={state.view === view ? "page" : undefined}
             onClick={(event) => follow(event, () => go({ view, list: undefined }))}>{VIEW_NAMES[view]}</a>

@@ -20,6 +20,7 @@ import { BOTS, timesRange, traffic } from "../../state/questions.js";
 import { create } from "@bufbuild/protobuf";
 import { TimeRangeSchema } from "../../gen/pistats/query/v1/query_pb.js";
 import type { Context } from "../context.js";
+import { eventsTable, MOST_EVENTS } from "./export.js";
 import { stretch, visits, type Visit } from "./latest.js";
 
 const ENOUGH = 400;
@@ -55,6 +56,7 @@ export function Recent({ context }: { context: Context }) {
           rows: (found ?? []).map((visit) => [visit.visitor, visit.userId, visit.country, visit.device, visit.browser, visit.source, instant(visit.first.timeUs), instant(visit.last.timeUs), visit.events, visit.pages.join(" > ")]),
         })} />
       </header>
+      <p class="card-foot hint">Every event of the range, at most {whole(MOST_EVENTS)}: <Downloads what="events" name={[site.name, "events", daysText(days)]} table={() => eventsTable(context)} /></p>
       {problem && <p class="problem" role="alert">{problem}</p>}
       {!found ? <Waiting rows={10} /> : found.length === 0 ? (
         <Empty title="Nobody in this range">{state.range.key !== "all" && <button type="button" class="button" onClick={() => go({ range: { key: "all" } })}>Show all time</button>}</Empty>

@@ -32,6 +32,7 @@ export function Traffic({ context }: { context: Context }) {
   if (answer && performance.getEntriesByName(DATA_MARK).length === 0) performance.mark(DATA_MARK);
   const interval = intervalFor(state, days);
   const chosen = metric(state.metric);
+  const isOfDays = site.isCookieless === true && days.first !== days.last;
   const hasValue = (answer?.total?.valueCount ?? 0n) > 0n;
   const drawn = useMemo(() => (answer ? points(answer, chosen, site.zone, interval, now) : []), [answer, chosen, site.zone, interval, now]);
   const isEmpty = answer?.total?.events === 0n && !before?.events && !answer.comparedTotal?.events;
@@ -39,7 +40,7 @@ export function Traffic({ context }: { context: Context }) {
     <section class={`card traffic${isFresh || !answer ? "" : " is-stale"}`} aria-label="Traffic" aria-busy={!answer}>
       <div class="totals" role="group" aria-label="Numbers of the range; the chosen one is drawn">
         {METRICS.filter((each) => each.key !== "value" || hasValue).map((each) => (
-          <Total key={each.key} metric={each} now={answer?.total} before={before} question={report.question} isChosen={each === chosen} />
+          <Total key={each.key} metric={isOfDays ? asDays(each) : each} now={answer?.total} before={before} question={report.question} isChosen={each.key === chosen.key} />
         ))}
       </div>
       {failure ? <Failed failure={failure} /> : isEmpty ? <Nothing context={context} /> : (
@@ -56,6 +57,13 @@ export function Traffic({ context }: { context: Context }) {
       </footer>
     </section>
   );
+}
+
+/** Without cookies a visitor is known for one day only: over more than a day these are visitor-days. */
+function asDays(each: MetricInfo): MetricInfo {
+  if (each.key === "visitors") return { ...each, label: "Visitor-days", definition: "Different visitors of each day, added up: the site is cookieless, so nobody is known on another day." };
+  if (each.key === "new_visitors") return { ...each, definition: "On a cookieless site every visitor of a day is new: nobody is known on another day." };
+  return each;
 }
 
 interface TotalProps {

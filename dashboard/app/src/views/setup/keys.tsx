@@ -7,7 +7,8 @@ import type { Site } from "../../calls/session.js";
 import { Scope, type Key } from "../../gen/pistats/admin/v1/admin_pb.js";
 import { Copy } from "../../parts/copy.js";
 import { Waiting } from "../../parts/state.js";
-import { instantText } from "../../show/times.js";
+import { dayText, instantText } from "../../show/times.js";
+import { localDay } from "../../state/zone.js";
 
 const SCOPES: [scope: Scope, name: string, says: string][] = [
   [Scope.READ, "read", "Shows the site's numbers."],
@@ -70,7 +71,7 @@ export function Keys({ site, instance }: { site: Site; instance: string }) {
                 <tr key={key.id}>
                   <th scope="row"><bdi class="value">{key.name || "–"}</bdi></th>
                   <td>{SCOPES.find(([value]) => value === key.scope)?.[1] ?? "–"}</td>
-                  <td>{instantText(Number(key.createdUs / 1000n), site.zone)}</td>
+                  <td class="is-when" title={instantText(Number(key.createdUs / 1000n), site.zone)}>{dayText(localDay(site.zone, Number(key.createdUs / 1000n)))}</td>
                   <td>{key.revoked ? "ended" : "open"}</td>
                   <td class="is-number">{!key.revoked && <button type="button" class="button is-danger" onBlur={() => setAsked("")} onClick={() => revoke(key.id)}>{asked === key.id ? "End it for good?" : "End"}</button>}</td>
                 </tr>
