@@ -1,19 +1,25 @@
 // The npm package: what is in it, that it loads where there is no page, and that its types say what its README says.
+//
+// It is put together in a folder of its own, so that a test leaves nothing among the sources.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync, mkdirSync, writeFileSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const root = new URL("..", import.meta.url).pathname;
-const run = (command: string, ...args: string[]): string => execFileSync(command, args, { cwd: root, encoding: "utf8" });
+const tsc = join(root, "../node_modules/.bin/tsc");
+const run = (cwd: string, command: string, ...args: string[]): string => execFileSync(command, args, { cwd, encoding: "utf8" });
 
+/** A project that installed the package. */
 let project: string;
+let installed: string;
 beforeAll(() => {
-  run("npm", "run", "--silent", "build:package");
   project = mkdtempSync(join(tmpdir(), "pistats-package-"));
-  mkdirSync(join(project, "node_modules/@pistats"), { recursive: true });
-  symlinkSync(root, join(project, "node_modules/@pistats/tracker"));
+  installed = join(project, "node_modules/@pistats/tracker");
+  mkdirSync(installed, { recursive: true });
+  for (const file of ["package.json", "README.md"]) copyFileSync(join(root, file), join(installed, file));
+  run(root, tsc, "-p", "tsconfig.package.json", "--outDir", join(installed, "lib"));
 }, 60_000);
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
@@ -24,7 +30,7 @@ const compiles = (text: string): string => {
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify(config));
   writeFileSync(join(project, "package.json"), JSON.stringify({ type: "module" }));
   try {
-    run(join(root, "../node_modules/.bin/tsc"), "-p", project);
+    run(project, tsc, "-p", project);
     return "";
   } catch (error) {
     return String((error as { stdout: string }).stdout);
@@ -32,7 +38,7 @@ const compiles = (text: string): string => {
 };
 
 test("the package holds the modules, their types and the README, and nothing else", () => {
-  const [packed] = JSON.parse(run("npm", "pack", "--dry-run", "--json", "--ignore-scripts"));
+  const [packed] = JSON.parse(run(installed, "npm", "pack", "--dry-run", "--json", "--ignore-scripts"));
   const modules = ["answer", "core", "encode", "extra", "id", "index", "queue"];
   const files = modules.flatMap((name) => [`lib/${name}.d.ts`, `lib/${name}.js`]);
   expect(packed.files.map((file: { path: string }) => file.path).sort()).toEqual(["README.md", ...files, "package.json"].sort());
@@ -48,7 +54,7 @@ test("where there is no page it loads, and does nothing", () => {
     extra(tracker, { outbound: true, engagement: true, forms: true, notFound: true, downloads: true });
     console.log("ok");`;
   writeFileSync(join(project, "use.mjs"), script);
-  expect(execFileSync("node", [join(project, "use.mjs"), ], { encoding: "utf8" })).toBe("ok\n");
+  expect(run(project, "node", "use.mjs")).toBe("ok\n");
 });
 
 test("the examples of the README pass the type checker", () => {
