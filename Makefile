@@ -22,12 +22,6 @@ export PATH := $(CURDIR)/tools/bin:$(CURDIR)/tools/node_modules/.bin:$(PATH)
 RUN ?= --data ./data --demo
 BENCH ?= bench-import $(TARGET)/pistats
 
-# What does not run with the roles apart. Some cases start the program as one process themselves. Two imports of real inputs
-# ask PostgreSQL for more than it answers in the time of a call on two cores; orders and references repeat what the oracle's
-# questions ask, and take it as long as all others together: they are run by hand (PISTATS_TEST_TOPOLOGY=apart).
-ONE_PROCESS := --skip kill:: --skip durability:: --skip commands:: --skip watch::a_watcher \
-	--skip zones::a_real_input --skip order:: --skip references::
-
 .PHONY: help deps dashboard build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench bench-watch ghz
 
 help: ## List the targets
@@ -51,7 +45,7 @@ test-programs: # strace, grpcurl, PostgreSQL, Chromium and others, which some te
 
 test: deps dashboard test-programs ## Run all tests; the spine's once more with the roles apart; the browser's at the end
 	$(CARGO) test --release --workspace --no-fail-fast
-	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine -- $(ONE_PROCESS)
+	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine
 	@tools/dashboard test
 	@PISTATS=$(abspath $(TARGET))/pistats tools/dashboard e2e
 

@@ -226,6 +226,15 @@ impl Database {
     pub fn run(&self, text: &str) {
         sql(&self.bin, &self.url, text).expect("SQL that runs");
     }
+
+    /// The one number that a query gives, asked behind the program's back.
+    ///
+    /// # Panics
+    /// When the server refuses it, or it gives something else.
+    pub fn number(&self, query: &str) -> i64 {
+        let told = sql(&self.bin, &self.url, query).expect("a query that runs");
+        told.trim().parse().expect("one number")
+    }
 }
 
 impl Drop for Database {
@@ -235,13 +244,13 @@ impl Drop for Database {
     }
 }
 
-/// Runs SQL with the server's own client.
-fn sql(bin: &Path, url: &str, text: &str) -> Result<(), String> {
+/// Runs SQL with the server's own client. Returns the rows, a line each.
+fn sql(bin: &Path, url: &str, text: &str) -> Result<String, String> {
     let client = if bin.join("psql").exists() { bin.join("psql") } else { PathBuf::from("psql") };
     let mut running = Command::new(client)
-        .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-", url])
+        .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--no-align", "--tuples-only", "--file=-", url])
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("psql: {error}"))?;
@@ -250,7 +259,9 @@ fn sql(bin: &Path, url: &str, text: &str) -> Result<(), String> {
         let _ = input.write_all(text.as_bytes());
     }
     let done = running.wait_with_output().map_err(|error| error.to_string())?;
-    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned()) }
+    let text = if done.status.success() { &done.stdout } else { &done.stderr };
+    let text = String::from_utf8_lossy(text).into_owned();
+    if done.status.success() { Ok(text) } else { Err(text) }
 }
 
 fn free_port() -> u16 {

@@ -4,6 +4,7 @@
 //! it checks. A case panics where a promise is broken, so these functions are for tests only.
 
 mod commits;
+mod explaining;
 mod history;
 mod leases;
 mod lookups;
@@ -14,6 +15,7 @@ pub mod sample;
 mod sheets;
 mod zones;
 
+pub use explaining::{Explaining, Read};
 pub use sheets::assert_sheets_equal_raw;
 
 use crate::{Error, Leases, Registry, Store};

@@ -26,6 +26,7 @@ mod refresh;
 mod registry;
 mod rows;
 mod sheets;
+mod statistics;
 mod timescale;
 mod variant;
 mod zone;
@@ -63,6 +64,7 @@ struct Upkeep {
     folded: Mutex<Option<Instant>>,
     /// When chunks were looked at that could be turned into columns.
     looked: timescale::Looked,
+    statistics: statistics::Statistics,
 }
 
 impl PgStore {
@@ -106,6 +108,13 @@ impl PgStore {
             Variant::Plain => Ok(Converted::default()),
             Variant::Timescale => self.run(|conn| Box::pin(refresh::convert(conn))).await,
         }
+    }
+
+    /// Brings the planner's statistics up to date where a tenth of a table has changed, as a refresh does now and then.
+    pub async fn keep_statistics(&self) -> Result<(), Error> {
+        let (variant, upkeep) = (self.pools.variant, self.upkeep.clone());
+        self.run(move |conn| Box::pin(async move { statistics::keep_calm(conn, variant, &upkeep.statistics).await }))
+            .await
     }
 
     fn handle(&self) -> Result<&Handle, Error> {
@@ -156,8 +165,14 @@ impl Store for PgStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
-        let variant = self.pools.variant;
-        self.run(move |conn| Box::pin(async move { commit::commit(conn, variant, &commit).await })).await
+        let (variant, rows) = (self.pools.variant, commit.events.len());
+        self.run(move |conn| Box::pin(async move { commit::commit(conn, variant, &commit).await })).await?;
+        if self.upkeep.statistics.committed(rows) {
+            let (pool, upkeep) = (self.pools.writers.clone(), self.upkeep.clone());
+            // Beside the next commits: nobody waits for it.
+            self.handle()?.spawn(async move { statistics::after_commits(&pool, variant, &upkeep.statistics).await });
+        }
+        Ok(())
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {

@@ -29,6 +29,10 @@ pub(super) async fn open(config: &PgConfig) -> Result<Pools, Error> {
         ("default_transaction_read_only", "on"),
         // Every value of a report decides over its plan.
         ("plan_cache_mode", "force_custom_plan"),
+        // Reports join sets that they have just made, whose sizes the planner can only guess. A hash is right for one row and
+        // for a million; a nested loop over a set that was guessed to have one row takes minutes. Statements that look few
+        // keys up give them as an array, which an index is searched by.
+        ("enable_nestloop", "off"),
         // Compiling costs more than these statements take.
         ("jit", "off"),
         ("work_mem", "64MB"),

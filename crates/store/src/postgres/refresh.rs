@@ -6,7 +6,7 @@
 
 use super::failure::engine;
 use super::variant::Variant;
-use super::{Upkeep, plain, sheets, timescale};
+use super::{Upkeep, plain, sheets, statistics, timescale};
 use crate::{Error, Refresh, Refreshed};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::time::{Duration, Instant};
@@ -62,8 +62,11 @@ async fn lead_refresh(
     if refreshed.hours_left == 0 {
         fold(conn, variant, upkeep).await?;
     }
-    if refreshed.hours_left == 0 && refreshed.days_left == 0 && variant == Variant::Timescale {
-        timescale::convert_calm(conn, &upkeep.looked).await?;
+    if refreshed.hours_left == 0 && refreshed.days_left == 0 {
+        if variant == Variant::Timescale {
+            timescale::convert_calm(conn, &upkeep.looked).await?;
+        }
+        statistics::when_calm(conn, variant, &upkeep.statistics).await?;
     }
     Ok(refreshed)
 }

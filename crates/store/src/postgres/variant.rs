@@ -19,9 +19,14 @@ pub enum Variant {
 /// What every variant has: version, name, text.
 const CORE: [(i64, &str, &str); 1] = [(1, "core", include_str!("migrations/core/0001_core.sql"))];
 /// Versions from here on belong to a variant.
-const PLAIN: [(i64, &str, &str); 1] = [(1_001, "plain", include_str!("migrations/plain/1001_plain.sql"))];
-const TIMESCALE: [(i64, &str, &str); 1] =
-    [(2_001, "timescale", include_str!("migrations/timescale/2001_timescale.sql"))];
+const PLAIN: [(i64, &str, &str); 2] = [
+    (1_001, "plain", include_str!("migrations/plain/1001_plain.sql")),
+    (1_002, "instants", include_str!("migrations/plain/1002_instants.sql")),
+];
+const TIMESCALE: [(i64, &str, &str); 2] = [
+    (2_001, "timescale", include_str!("migrations/timescale/2001_timescale.sql")),
+    (2_002, "instants", include_str!("migrations/timescale/2002_instants.sql")),
+];
 
 /// The oldest TimescaleDB that is known to work: 2.28 makes what the migrations ask for.
 const OLDEST_TIMESCALE: (u32, u32) = (2, 28);

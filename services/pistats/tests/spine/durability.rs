@@ -1,10 +1,13 @@
-//! P-1 by system calls: strace watches a server, and every answer must follow an fdatasync of the log.
+//! P-1 by system calls: strace watches a server, and every answer must follow an fdatasync of the log. Where the roles are apart the
+//! server that is watched is Ingest; Admin runs in the test's process.
 //!
 //! The check is worth something because it can fail: on a disk whose sync does nothing, and on one whose sync comes after the
 //! answer, it does.
 
 use crate::harness::Site;
+use crate::topology::{Ground, shared};
 use pistats::config::{Config, Overrides};
+use pistats::roles::Role;
 use pistats::serve::{Backends, Running};
 use pistats_eventlog::EventLog;
 use pistats_eventlog::disk::{File, FileSystem, RealDisk};
@@ -22,6 +25,8 @@ use std::time::Duration;
 /// Tells a test process that it is the server, and what its disk does.
 const DISK: &str = "PISTATS_TEST_DISK";
 const FOLDER: &str = "PISTATS_TEST_FOLDER";
+/// Where the warehouse is, if roles are apart.
+const DATABASE: &str = "PISTATS_TEST_DATABASE";
 
 /// Calls one after another, one event each: each needs a sync of its own.
 const CALLS: usize = 25;
@@ -105,6 +110,9 @@ async fn the_server_that_is_watched() {
     let mut config = Config::load(None, &Overrides::default()).unwrap();
     config.data = Path::new(&folder).join("data");
     config.server.listen = "127.0.0.1:0".parse().unwrap();
+    if let Ok(database) = std::env::var(DATABASE) {
+        apart(&mut config, &[Role::Ingest], &database);
+    }
     let mut memory = config.clone();
     memory.log.url = "memory://".to_owned();
     let settings = pistats_eventlog::Config { segment_bytes: 16 << 20, ..Default::default() };
@@ -119,22 +127,33 @@ async fn the_server_that_is_watched() {
     tokio::time::sleep(Duration::from_secs(120)).await;
 }
 
+fn apart(config: &mut Config, roles: &[Role], database: &str) {
+    shared(config);
+    config.roles = roles.to_vec();
+    config.store.url = database.to_owned();
+}
+
 /// Serves on a disk under strace, collects, and returns what strace saw.
 async fn watched(disk: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let trace = folder.path().join("trace");
-    let mut server = Command::new("strace")
+    let ground = Ground::new();
+    let folder = ground.path();
+    let trace = folder.join("trace");
+    let mut strace = Command::new("strace");
+    if let Some(database) = ground.database() {
+        strace.env(DATABASE, &database.url);
+    }
+    let mut server = strace
         .args(["-f", "-y", "-xx", "-s", "4096", "-e", "trace=fdatasync,pwritev,pwrite64,writev,sendto", "-o"])
         .arg(&trace)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "durability::the_server_that_is_watched", "--nocapture"])
         .env(DISK, disk)
-        .env(FOLDER, folder.path())
+        .env(FOLDER, folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let told = folder.path().join("told");
+    let told = folder.join("told");
     for _ in 0..1_500 {
         if told.exists() {
             break;
@@ -144,16 +163,32 @@ async fn watched(disk: &str) -> String {
     let told = std::fs::read_to_string(told).unwrap();
     let told: Vec<&str> = told.lines().collect();
     let (url, key, server_pid) = (told[0], told[1], told[2]);
-    let mut admin = AdminServiceClient::new(pistats::client::channel(url, key).unwrap());
-    let made = admin.create_site(CreateSiteRequest { name: "s".to_owned(), ..Default::default() }).await.unwrap();
+    let admin = match ground.database() {
+        None => None,
+        Some(database) => {
+            let mut config = Config::load(None, &Overrides::default()).unwrap();
+            apart(&mut config, &[Role::Admin], &database.url);
+            config.data = folder.join("admin");
+            config.server.listen = "127.0.0.1:0".parse().unwrap();
+            config.mesh.ingest = vec![url.to_owned()];
+            Some(Running::start(config).await.unwrap())
+        }
+    };
+    let admin_url = admin.as_ref().map_or_else(|| url.to_owned(), Running::url);
+    let mut client = AdminServiceClient::new(pistats::client::channel(&admin_url, key).unwrap());
+    let made = client.create_site(CreateSiteRequest { name: "s".to_owned(), ..Default::default() }).await.unwrap();
     let keys = made.into_inner().keys;
     let secret = |scope| keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope).unwrap().secret.clone();
     let site = Site { server: url.to_owned(), read: secret(Scope::Read), server_key: secret(Scope::Server) };
+    site.is_known().await;
     let event = Event { visitor_id: "ada".to_owned(), url: "/".to_owned(), ..Default::default() };
     site.collect(vec![vec![event]; CALLS], 1).await;
     // The server first: strace ends with what it watched.
     assert!(Command::new("kill").args(["-9", server_pid]).status().unwrap().success());
     server.wait().unwrap();
+    if let Some(admin) = admin {
+        admin.stop().await.unwrap();
+    }
     std::fs::read_to_string(trace).unwrap()
 }
 

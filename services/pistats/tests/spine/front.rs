@@ -18,6 +18,16 @@ use tower::ServiceExt as _;
 /// Which path goes where; the first that fits.
 pub(crate) struct Routes(pub(crate) Vec<(&'static str, String)>);
 
+impl Routes {
+    /// Where the roles are apart: what is collected is Ingest's; reports, sites and keys are Query's, and so are Aggregate's calls,
+    /// which it passes on to all of them.
+    pub(crate) fn apart(ingest: String, query: String) -> Routes {
+        let of_ingest = ["/pistats.ingest.", "/pistats.log.", "/js/", "/collect", "/pixel.gif"];
+        let routes = of_ingest.into_iter().map(|path| (path, ingest.clone()));
+        Routes(routes.chain([("/", query)]).collect())
+    }
+}
+
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
     listening: AbortHandle,

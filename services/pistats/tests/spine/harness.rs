@@ -6,7 +6,7 @@ use pistats::config::{Config, Overrides};
 use pistats::import::{self, Format, Options, Report};
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
 use pistats_proto::admin::v1::{CreateSiteRequest, Scope};
-use pistats_proto::aggregate::v1::ListPartitionsRequest;
+use pistats_proto::aggregate::v1::{ListPartitionsRequest, Upkeep};
 use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
 use pistats_proto::ingest::v1::ingest_service_client::IngestServiceClient;
 use pistats_proto::ingest::v1::{CollectRequest, Event};
@@ -15,7 +15,7 @@ use pistats_proto::query::v1::*;
 use pistats_testkit::data::{self, Set};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) type Queries = QueryServiceClient<Authorized>;
 
@@ -44,7 +44,7 @@ impl Instance {
 
     pub(crate) async fn start_in(ground: Ground, change: impl FnOnce(&mut Config)) -> Instance {
         let mut config = Config::load(None, &Overrides::default()).unwrap();
-        config.data = ground.path().join("data");
+        config.data = ground.data();
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.log.segment_mib = 16;
         change(&mut config);
@@ -97,10 +97,7 @@ impl Instance {
             found.unwrap().secret.clone()
         };
         let site = Site { server: self.running.url(), read: secret(Scope::Read), server_key: secret(Scope::Server) };
-        // A key counts at every process within a second.
-        while site.collect_nothing().await.is_err_and(|status| status.code() == tonic::Code::Unauthenticated) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        site.is_known().await;
         site
     }
 
@@ -112,11 +109,18 @@ impl Instance {
         AggregateServiceClient::new(self.instance_channel())
     }
 
+    /// How far rollups and sheets are behind.
+    pub(crate) async fn upkeep(&self) -> Upkeep {
+        let told = self.aggregate().list_partitions(ListPartitionsRequest {}).await.unwrap().into_inner();
+        told.upkeep.unwrap()
+    }
+
     /// Waits until everything that is on disk now can be queried.
     pub(crate) async fn settle(&self) {
         let mut aggregate = self.aggregate();
         let mut ends: Option<Vec<u64>> = None;
-        for _ in 0..6_000 {
+        // Five million events on PostgreSQL, on a busy machine.
+        for _ in 0..30_000 {
             let now = aggregate.list_partitions(ListPartitionsRequest {}).await.unwrap().into_inner().partitions;
             let ends = ends.get_or_insert_with(|| now.iter().map(|p| p.next_offset).collect());
             if now.iter().zip(ends.iter()).all(|(partition, end)| partition.checkpoint >= *end) {
@@ -124,7 +128,7 @@ impl Instance {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("the log was not folded within two minutes");
+        panic!("the log was not folded within ten minutes");
     }
 }
 
@@ -132,6 +136,13 @@ impl Site {
     pub(crate) fn queries(&self) -> Queries {
         let channel = channel(&self.server, &self.read).unwrap();
         QueryServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    /// Waits until the collector knows its key: every process looks once a second.
+    pub(crate) async fn is_known(&self) {
+        while self.collect_nothing().await.is_err_and(|status| status.code() == tonic::Code::Unauthenticated) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Imports a file as `pistats import` does.
@@ -181,15 +192,44 @@ impl Site {
     }
 }
 
-/// A server with a set imported into a site of UTC; nothing where the data is absent.
-pub(crate) async fn imported(set: Set) -> Option<(Instance, Site)> {
-    let path = data::events(set).unwrap()?;
-    let instance = Instance::start().await;
+/// Imports a set into a site of UTC, and has it asked twice: right after the import, while every refresh is held back, and when
+/// nothing is behind any more. Does nothing where the data is absent.
+pub(crate) async fn asked_before_and_after_a_refresh(set: Set, ask: impl AsyncFn(&Site)) {
+    let Some(path) = data::events(set).unwrap() else { return };
+    let instance = Instance::start_with(|config| config.aggregate.refresh_every_ms = 0).await;
     let site = instance.site(set.name(), "UTC").await;
+    let since = Instant::now();
     let report = site.import(&path, None).await;
     assert_eq!(report.refused, 0, "{}", report.text());
     instance.settle().await;
-    Some((instance, site))
+    let folded = since.elapsed();
+    let behind = instance.upkeep().await;
+    assert!(behind.dirty_hours > 0 && behind.dirty_days > 0 && behind.built_days == 0, "{behind:?}");
+    ask(&site).await;
+    assert_eq!(instance.upkeep().await, behind, "nothing was refreshed while it was asked");
+    let asked = since.elapsed() - folded;
+
+    let instance = instance.restart(|config| config.aggregate.calm_ms = 0).await;
+    let site = Site { server: instance.running.url(), ..site };
+    let since = Instant::now();
+    while is_behind(&instance.upkeep().await) {
+        assert!(since.elapsed() < Duration::from_secs(300), "{:?} is behind for ever", instance.upkeep().await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let refreshed = since.elapsed();
+    assert_eq!(instance.upkeep().await.built_days, behind.dirty_days);
+    let since = Instant::now();
+    ask(&site).await;
+    println!(
+        "{set:?}: folded in {folded:.1?}, asked in {asked:.1?}; refreshed in {refreshed:.1?}, asked in {:.1?}",
+        since.elapsed()
+    );
+    instance.stop().await;
+}
+
+
+fn is_behind(upkeep: &Upkeep) -> bool {
+    upkeep.dirty_hours > 0 || upkeep.dirty_days > 0
 }
 
 /// Whole days, both included.

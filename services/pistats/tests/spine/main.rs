@@ -4,9 +4,8 @@
 //!   references   real inputs give exactly the published answers      order       any arrival order, the same answers
 //!   twice        what is sent again counts once                     oracle      2,000 random questions, answered naively
 //!   replay       reading the log again changes nothing, or repairs  rubbish     refused with a reason, never a panic
-//!   kill         kill -9, fifty times                               durability  the answer comes after the disk has it
+//!   kill         kill -9, again and again                           durability  the answer comes after the disk has it
 //!   funnels      a published funnel, also backwards
-//!   people_references   who comes back, as published
 //!   watch        reports that are watched are those that are asked for
 //!   watch_ends   restarts, revoked keys, other zones; browsers
 //!   watch_waves  random reports over random histories, watched
@@ -17,8 +16,7 @@
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
 //!
-//! Each case runs as one process and with the roles apart (`topology`), but for these: `kill`, `durability` and `commands` start
-//! the program as one process themselves; `replay` takes rows away in DuckDB's file.
+//! Every case runs in each shape of `topology`: as one process, and with the roles apart.
 
 // Shared with the tests of people, which ask more.
 #[allow(dead_code)]

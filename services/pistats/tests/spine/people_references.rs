@@ -1,12 +1,12 @@
-//! Retention of real inputs, imported through gRPC, is what others computed and published. Bots included, as they count.
+//! Retention of real inputs is what others computed and published. Bots included, as they count. `references` imports and asks.
 
-use crate::harness::{Instance, Site, days, imported};
+use crate::harness::{Site, days};
 use pistats_proto::query::v1::*;
-use pistats_testkit::data::{Set, reference};
+use pistats_testkit::data::reference;
 use std::collections::BTreeMap;
 
 /// First day and cells of every cohort that has a visitor.
-type Cohorts = Vec<(String, Vec<u64>)>;
+pub(crate) type Cohorts = Vec<(String, Vec<u64>)>;
 
 fn request(first: &str, last: &str, interval: Interval) -> RetentionRequest {
     RetentionRequest {
@@ -30,16 +30,16 @@ fn month_long(cohorts: Cohorts) -> Cohorts {
     cohorts.into_iter().map(|(day, cells)| (day, cells.into_iter().take(31).collect())).collect()
 }
 
-async fn assert_web(set: Set, expected: reference::Web) {
-    let Some((instance, site)): Option<(Instance, Site)> = imported(set).await else { return };
+/// By day, by week and by month.
+pub(crate) async fn assert_web(site: &Site, expected: &reference::Web) {
     let (first, last) = (expected.first_day.as_str(), expected.last_day.as_str());
-    let daily: Cohorts = expected.retention_daily_0_30.into_iter().map(|c| (c.day, c.cells)).collect();
-    let weekly: Cohorts = expected.retention_weekly.into_iter().map(|c| (c.week, c.cells)).collect();
+    let daily: Cohorts = expected.retention_daily_0_30.iter().map(|c| (c.day.clone(), c.cells.clone())).collect();
+    let weekly: Cohorts = expected.retention_weekly.iter().map(|c| (c.week.clone(), c.cells.clone())).collect();
     let monthly: Cohorts =
-        expected.retention_monthly.into_iter().map(|c| (format!("{}-01", c.month), c.cells)).collect();
-    assert_eq!(month_long(cohorts(&site, first, last, Interval::Day).await), daily);
-    assert_eq!(cohorts(&site, first, last, Interval::Week).await, weekly);
-    assert_eq!(cohorts(&site, first, last, Interval::Month).await, monthly);
+        expected.retention_monthly.iter().map(|c| (format!("{}-01", c.month), c.cells.clone())).collect();
+    assert_eq!(month_long(cohorts(site, first, last, Interval::Day).await), daily);
+    assert_eq!(cohorts(site, first, last, Interval::Week).await, weekly);
+    assert_eq!(cohorts(site, first, last, Interval::Month).await, monthly);
 
     // Everybody's first page view ever starts a cohort too: no other event came before it.
     let views =
@@ -59,48 +59,21 @@ async fn assert_web(set: Set, expected: reference::Web) {
     let answer = site.queries().retention(recurring).await.unwrap().into_inner();
     let there: Vec<(String, u64)> =
         answer.cohorts.into_iter().filter(|c| c.visitors > 0).map(|c| (c.first_day, c.visitors)).collect();
-    let published: Vec<(String, u64)> = expected.daily.into_iter().map(|day| (day.day, day.visitors)).collect();
+    let published: Vec<(String, u64)> = expected.daily.iter().map(|day| (day.day.clone(), day.visitors)).collect();
     assert_eq!(there, published);
-    instance.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn usagov_returns_as_published_by_day_week_and_month() {
-    let Some(expected) = reference::usagov().unwrap() else { return };
-    assert_web(Set::Usagov, expected).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn elastic_returns_as_published_by_day_week_and_month() {
-    let Some(expected) = reference::elastic().unwrap() else { return };
-    assert_web(Set::Elastic, expected).await;
-}
-
-async fn assert_retail(set: Set, expected: reference::Retail) -> Option<Cohorts> {
-    let (instance, site) = imported(set).await?;
-    let found = cohorts(&site, "2010-12-01", "2011-12-31", Interval::Month).await;
+/// By month.
+pub(crate) async fn assert_retail(site: &Site, expected: &reference::Retail) -> Cohorts {
+    let found = cohorts(site, "2010-12-01", "2011-12-31", Interval::Month).await;
     let published: Cohorts =
-        expected.cohorts.into_iter().map(|(month, cells)| (format!("{month}-01"), cells)).collect();
+        expected.cohorts.iter().map(|(month, cells)| (format!("{month}-01"), cells.clone())).collect();
     assert_eq!(found, published);
-    instance.stop().await;
-    Some(found)
+    found
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn retail_returns_as_published_by_month() {
-    let Some(expected) = reference::retail(Set::Retail).unwrap() else { return };
-    assert_retail(Set::Retail, expected).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_published_cell_of_retail_without_returns_is_found() {
-    let (Some(expected), Some(cells)) =
-        (reference::retail(Set::RetailClean).unwrap(), reference::retail_cells().unwrap())
-    else {
-        return;
-    };
-    let Some(found) = assert_retail(Set::RetailClean, expected).await else { return };
-    // The article counts a cohort's own month as 1.
+/// The cells of an article, which counts a cohort's own month as 1.
+pub(crate) fn assert_cells(found: &Cohorts, cells: &BTreeMap<String, u64>) {
     let found: BTreeMap<String, u64> = found
         .iter()
         .flat_map(|(first_day, cells)| {
@@ -108,5 +81,5 @@ async fn every_published_cell_of_retail_without_returns_is_found() {
         })
         .collect();
     assert_eq!(cells.len(), 91);
-    assert_eq!(found, cells);
+    assert_eq!(found, *cells);
 }

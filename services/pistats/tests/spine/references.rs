@@ -1,7 +1,9 @@
-//! Real inputs, imported through gRPC, give exactly the answers that others computed.
+//! Real inputs, imported through gRPC, give exactly the answers that others computed: right after the import, before anything was
+//! refreshed, and when nothing is behind any more.
 
 use crate::funnels::assert_frontpage_news_sports;
-use crate::harness::{Queries, breakdown, days, imported, traffic};
+use crate::harness::{Queries, Site, asked_before_and_after_a_refresh, breakdown, days, traffic};
+use crate::people_references as people;
 use pistats_proto::query::v1::*;
 use pistats_testkit::data::{self, Set, reference};
 
@@ -15,8 +17,7 @@ async fn rows(queries: &mut Queries, request: BreakdownRequest) -> Vec<Row> {
 }
 
 /// What the reference of a web log says, asked of the service.
-async fn assert_web(set: Set, expected: reference::Web) {
-    let Some((instance, site)) = imported(set).await else { return };
+async fn assert_web(site: &Site, set: Set, expected: &reference::Web) {
     let mut queries = site.queries();
     let range = days(&expected.first_day, &expected.last_day);
 
@@ -65,27 +66,29 @@ async fn assert_web(set: Set, expected: reference::Web) {
         let events: u64 = steps.iter().map(|step| step.metrics.as_ref().unwrap().events).sum();
         assert_eq!(events, expected.events, "{interval:?}");
     }
-    instance.stop().await;
+    people::assert_web(site, expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn usagov_gives_the_published_answers() {
-    let Some(expected) = reference::usagov().unwrap() else { return };
-    assert_web(Set::Usagov, expected).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn elastic_gives_the_published_answers() {
-    let Some(expected) = reference::elastic().unwrap() else { return };
-    assert_web(Set::Elastic, expected).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn usagov_countries_and_campaigns_are_those_published() {
-    let (Some(expected), Some((instance, site))) = (reference::usagov_origins().unwrap(), imported(Set::Usagov).await)
-    else {
+async fn usagov_gives_the_published_answers_before_and_after_a_refresh() {
+    let (Some(expected), Some(origins)) = (reference::usagov().unwrap(), reference::usagov_origins().unwrap()) else {
         return;
     };
+    asked_before_and_after_a_refresh(Set::Usagov, async |site| {
+        assert_web(site, Set::Usagov, &expected).await;
+        assert_origins(site, &origins).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn elastic_gives_the_published_answers_before_and_after_a_refresh() {
+    let Some(expected) = reference::elastic().unwrap() else { return };
+    asked_before_and_after_a_refresh(Set::Elastic, async |site| assert_web(site, Set::Elastic, &expected).await).await;
+}
+
+/// Countries and campaigns.
+async fn assert_origins(site: &Site, expected: &reference::UsagovOrigins) {
     let mut queries = site.queries();
     let range = days("2013-01-01", "2013-05-17");
     for (utm, dimension) in [
@@ -110,14 +113,15 @@ async fn usagov_countries_and_campaigns_are_those_published() {
         let found = countries.iter().find(|row| row.value == *country).map(|row| row.metrics.as_ref().unwrap().events);
         assert_eq!(found, Some(*events), "{country:?}");
     }
-    instance.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn msnbc_gives_views_visitors_entries_exits_of_every_category_and_its_funnel() {
-    let (Some(expected), Some((instance, site))) = (reference::msnbc().unwrap(), imported(Set::Msnbc).await) else {
-        return;
-    };
+async fn msnbc_gives_views_visitors_entries_exits_of_every_category_and_its_funnel_before_and_after_a_refresh() {
+    let Some(expected) = reference::msnbc().unwrap() else { return };
+    asked_before_and_after_a_refresh(Set::Msnbc, async |site| assert_categories(site, &expected).await).await;
+}
+
+async fn assert_categories(site: &Site, expected: &reference::Msnbc) {
     let mut queries = site.queries();
     let sum = total(&mut queries, "1999-09-28", "1999-09-29").await;
     assert_eq!((sum.events, sum.page_views, sum.visitors), (expected.page_views, expected.page_views, expected.users));
@@ -137,14 +141,10 @@ async fn msnbc_gives_views_visitors_entries_exits_of_every_category_and_its_funn
         assert_eq!(of(&exits, &page).sessions, category.exits, "exits of {page}");
     }
     assert_frontpage_news_sports(&mut queries, &expected.funnel_frontpage_news_sports).await;
-    instance.stop().await;
 }
 
 /// The published cohorts say how many bought in each month, and how many of them for the first time.
-async fn assert_retail(set: Set) {
-    let (Some(expected), Some((instance, site))) = (reference::retail(set).unwrap(), imported(set).await) else {
-        return;
-    };
+async fn assert_months(site: &Site, set: Set, expected: &reference::Retail) {
     let mut queries = site.queries();
     let request = traffic(days("2010-12-01", "2011-12-31"), Interval::Month);
     let answer = queries.traffic(request).await.unwrap().into_inner();
@@ -166,15 +166,29 @@ async fn assert_retail(set: Set) {
     }
     assert_eq!(sum.value_sum_micros, sum_micros);
     assert_eq!((sum.value_min_micros, sum.value_max_micros), (Some(least), Some(greatest)));
-    instance.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retail_gives_the_published_months() {
-    assert_retail(Set::Retail).await;
+async fn retail_gives_the_published_months_and_cohorts_before_and_after_a_refresh() {
+    let Some(expected) = reference::retail(Set::Retail).unwrap() else { return };
+    asked_before_and_after_a_refresh(Set::Retail, async |site| {
+        assert_months(site, Set::Retail, &expected).await;
+        people::assert_retail(site, &expected).await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retail_without_returns_gives_the_published_months() {
-    assert_retail(Set::RetailClean).await;
+async fn retail_without_returns_gives_every_published_cell_before_and_after_a_refresh() {
+    let (Some(expected), Some(cells)) =
+        (reference::retail(Set::RetailClean).unwrap(), reference::retail_cells().unwrap())
+    else {
+        return;
+    };
+    asked_before_and_after_a_refresh(Set::RetailClean, async |site| {
+        assert_months(site, Set::RetailClean, &expected).await;
+        let cohorts = people::assert_retail(site, &expected).await;
+        people::assert_cells(&cohorts, &cells);
+    })
+    .await;
 }

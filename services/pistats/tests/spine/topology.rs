@@ -8,7 +8,10 @@
 //!                            └───────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! `PISTATS_TEST_TOPOLOGY=apart` chooses the second for every case; `make test` runs both.
+//! `PISTATS_TEST_TOPOLOGY` chooses for every case: `one`, `apart` (on a private PostgreSQL) or `timescale` (apart, on the server that
+//! `PISTATS_TEST_TIMESCALE` names). `make test` runs the first two.
+//!
+//! Here every role is a server within the test's process. `program` starts the same shapes as processes that can be killed.
 
 use crate::front::{Front, Routes};
 use pistats::config::Config;
@@ -18,24 +21,39 @@ use pistats_testkit::postgres::{self, Database};
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Whether cases run with the roles apart.
-pub(crate) fn is_apart() -> bool {
+/// What all processes of an instance share.
+pub(crate) const INSTANCE_KEY: &str = "pst_instance_of_the_tests";
+
+/// Where the warehouse is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One process, on DuckDB.
+    One,
+    Apart,
+    /// Apart, on TimescaleDB.
+    Timescale,
+}
+
+/// The shape that this run asks for.
+pub(crate) fn shape() -> Shape {
     match std::env::var("PISTATS_TEST_TOPOLOGY").as_deref() {
-        Err(_) | Ok("" | "one") => false,
-        Ok("apart") => true,
-        Ok(other) => panic!("PISTATS_TEST_TOPOLOGY={other}: use one or apart"),
+        Err(_) | Ok("" | "one") => Shape::One,
+        Ok("apart") => Shape::Apart,
+        Ok("timescale") => Shape::Timescale,
+        Ok(other) => panic!("PISTATS_TEST_TOPOLOGY={other}: use one, apart or timescale"),
     }
 }
 
-/// True where the case cannot run with the roles apart, or not here; says why.
-pub(crate) fn is_skipped(only_one: Option<&str>) -> bool {
-    if !is_apart() {
-        return false;
-    }
-    if let Some(reason) = only_one {
-        eprintln!("skipped with roles apart: {reason}");
-    }
-    only_one.is_some()
+/// Whether cases run with the roles apart.
+pub(crate) fn is_apart() -> bool {
+    shape() != Shape::One
+}
+
+/// The secrets of the instance, and how soon partitions change hands: sooner than usual, for impatient tests.
+pub(crate) fn shared(config: &mut Config) {
+    config.secrets.instance_key = INSTANCE_KEY.to_owned();
+    config.secrets.visitor_secret = "07".repeat(32);
+    (config.aggregate.lease_ms, config.aggregate.heartbeat_ms) = (3_000, 200);
 }
 
 /// What a server leaves behind when it stops: its folder, and its database where it has one.
@@ -46,12 +64,25 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn new() -> Ground {
-        let database = is_apart().then(|| postgres::plain().expect("roles apart need PostgreSQL's package"));
+        let database = match shape() {
+            Shape::One => None,
+            Shape::Apart => Some(postgres::plain().expect("roles apart need PostgreSQL's package")),
+            Shape::Timescale => Some(postgres::timescale().expect("PISTATS_TEST_TIMESCALE names a server")),
+        };
         Ground { folder: tempfile::tempdir().unwrap(), database }
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where servers keep what is theirs.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.path().join("data")
+    }
+
+    pub(crate) fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
     }
 }
 
@@ -84,13 +115,10 @@ impl Cluster {
     async fn apart(config: Config, database: &str) -> Cluster {
         let process = |name: &str, roles: &[Role]| {
             let mut own = config.clone();
+            shared(&mut own);
             own.data = config.data.join(name);
             own.roles = roles.to_vec();
             own.store.url = database.to_owned();
-            own.secrets.instance_key = "pst_instance_of_the_tests".to_owned();
-            own.secrets.visitor_secret = "07".repeat(32);
-            // Partitions change hands sooner, for impatient tests.
-            (own.aggregate.lease_ms, own.aggregate.heartbeat_ms) = (3_000, 200);
             own
         };
         let ingest = Running::start(process("ingest", &[Role::Ingest])).await.unwrap();
@@ -104,16 +132,7 @@ impl Cluster {
         own.mesh.aggregate = aggregates.iter().map(Running::url).collect();
         own.mesh.ingest = vec![ingest.url()];
         let query = Running::start(own).await.unwrap();
-        let routes = vec![
-            ("/pistats.ingest.", ingest.url()),
-            ("/pistats.log.", ingest.url()),
-            ("/js/", ingest.url()),
-            ("/collect", ingest.url()),
-            ("/pixel.gif", ingest.url()),
-            // Reports, sites and keys, and Aggregate's calls, which Query passes on to all of them.
-            ("/", query.url()),
-        ];
-        let front = Front::start(Routes(routes)).await;
+        let front = Front::start(Routes::apart(ingest.url(), query.url())).await;
         let secrets = Shown { instance_key: query.secrets.instance_key.clone() };
         let mut running = vec![ingest, query];
         running.extend(aggregates);

@@ -47,11 +47,13 @@ pub fn export(tenant: &Tenant, selection: &Selection, after: Option<&After>, row
         event::columns("e.visitor")
     );
     sql.part("page", page);
+    let on_page = sql.dialect.is_among("v.visitor", "SELECT visitor FROM page");
     sql.part(
         "keys",
-        "SELECT v.visitor, v.key FROM visitor v WHERE v.site = $1 AND v.visitor IN (SELECT visitor FROM page) \
-         GROUP BY v.visitor, v.key HAVING sum(v.sign) > 0"
-            .to_owned(),
+        format!(
+            "SELECT v.visitor, v.key FROM visitor v WHERE v.site = $1 AND {on_page} \
+             GROUP BY v.visitor, v.key HAVING sum(v.sign) > 0"
+        ),
     );
     let statement = sql.finish(&format!(
         "SELECT {} FROM page e LEFT JOIN keys k ON k.visitor = e.visitor ORDER BY e.time_us, e.id",

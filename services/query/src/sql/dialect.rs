@@ -1,4 +1,4 @@
-//! Where engines differ: lists. The one file of the services that names an engine (a test of the house sees to it).
+//! Where engines differ: lists, and looking up few rows. The one file of the services that names an engine (a test of the house sees to it).
 
 use pistats_store::Engine;
 use std::fmt::Debug;
@@ -13,6 +13,10 @@ pub(crate) trait Dialect: Sync + Debug {
 
     /// The item at the place of `key` in a list of keys, the empty text where there is none.
     fn item_of_key(&self, keys: &str, values: &str, key: &str) -> String;
+
+    /// Whether a column is one of a few numbers, to be found by an index where there is one. `few` is a statement of one
+    /// column.
+    fn is_among(&self, column: &str, few: &str) -> String;
 }
 
 /// How statements for an engine are written.
@@ -39,6 +43,10 @@ impl Dialect for DuckDb {
     fn item_of_key(&self, keys: &str, values: &str, key: &str) -> String {
         format!("coalesce({values}[array_position({keys}, {key})], '')")
     }
+
+    fn is_among(&self, column: &str, few: &str) -> String {
+        format!("{column} IN ({few})")
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,5 +66,12 @@ impl Dialect for Postgres {
 
     fn item_of_key(&self, keys: &str, values: &str, key: &str) -> String {
         format!("coalesce(({values})[array_position({keys}, {key})], '')")
+    }
+
+    fn is_among(&self, column: &str, few: &str) -> String {
+        // An array is searched for in an index. A join would read the whole table: reports are planned without nested loops.
+        // The bounds say less, but rows kept as columns are passed over by them.
+        let bound = |of: &str| format!("(SELECT {of}(few.one) FROM ({few}) AS few (one))");
+        format!("{column} = ANY(ARRAY({few})) AND {column} >= {} AND {column} <= {}", bound("min"), bound("max"))
     }
 }

@@ -15,4 +15,5 @@ moved AS (
   SET next_offset = coalesce(t.next_offset, c.next_offset), folded_to = greatest(c.folded_to, t.folded_to)
   FROM unnest($5::smallint[], $6::bigint[], $7::bigint[]) AS t (log_partition, next_offset, folded_to)
   WHERE c.log_partition = t.log_partition AND (t.next_offset IS NOT NULL OR t.folded_to > c.folded_to))
-SELECT generation FROM numbered
+-- What this transaction changed is in the server's counts as soon as it is visible: statistics are kept up by them.
+SELECT generation FROM numbered, pg_stat_force_next_flush()
