@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 /// Rows of a table, or of its chunks, as the planner knows them; those that it was never told of are none.
 fn known(table: &str, variant: Variant) -> String {
     match variant {
-        Variant::Plain => format!("SELECT CAST(greatest(reltuples, 0) AS bigint) FROM pg_class WHERE oid = '{table}'::regclass"),
+        Variant::Plain => {
+            format!("SELECT CAST(greatest(reltuples, 0) AS bigint) FROM pg_class WHERE oid = '{table}'::regclass")
+        }
         Variant::Timescale => format!(
             "SELECT CAST(coalesce(sum(greatest(c.reltuples, 0)), 0) AS bigint) \
              FROM show_chunks('{table}') AS chunk (oid) JOIN pg_class AS c ON c.oid = chunk.oid"

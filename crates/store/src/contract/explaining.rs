@@ -43,12 +43,11 @@ impl Explaining {
     }
 
     async fn raw(&self) -> Result<BTreeSet<String>, Error> {
-        let mut raw: BTreeSet<String> = ["event", "session"].map(str::to_owned).into();
-        if self.has_chunks {
-            let answer = self.store.read(vec![Statement::new(CHUNKS, vec![])]).await?;
-            raw.extend(answer.results.iter().flat_map(|rows| &rows.rows).map(|row| row[0].text().to_owned()));
+        if !self.has_chunks {
+            return Ok(["event", "session"].map(str::to_owned).into());
         }
-        Ok(raw)
+        let answer = self.store.read(vec![Statement::new(CHUNKS, vec![])]).await?;
+        Ok(answer.results.iter().flat_map(|rows| &rows.rows).map(|row| row[0].text().to_owned()).collect())
     }
 }
 

@@ -56,13 +56,16 @@ async fn lead_refresh(
         Variant::Plain => plain::refresh_hours(conn, work.hours).await?,
         Variant::Timescale => timescale::refresh_hours(conn, work.hours).await?,
     };
-    let days = if (hours as usize) < work.hours { work.days } else { 0 };
-    let (days, days_left) = sheets::refresh(conn, days, work.calm_to, &upkeep.unfit).await?;
+    let has_hours = (hours as usize) < work.hours;
+    let most_days = if has_hours { work.days } else { 0 };
+    let (days, days_left) = sheets::refresh(conn, most_days, work.calm_to, &upkeep.unfit).await?;
     let refreshed = Refreshed { hours, days, days_left, ..behind(conn).await? };
-    if refreshed.hours_left == 0 {
+    // Where less was to be done than might have been, only what is newer or not calm yet is behind: on a busy site something
+    // always is, and the rest is due all the same.
+    if has_hours {
         fold(conn, variant, upkeep).await?;
     }
-    if refreshed.hours_left == 0 && refreshed.days_left == 0 {
+    if has_hours && (days as usize) < work.days {
         if variant == Variant::Timescale {
             timescale::convert_calm(conn, &upkeep.looked).await?;
         }

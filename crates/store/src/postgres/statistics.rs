@@ -110,12 +110,7 @@ pub(super) async fn keep_calm(conn: &mut PgConnection, variant: Variant, statist
     keep(conn, variant, WHEN_CALM, statistics).await
 }
 
-async fn keep(
-    conn: &mut PgConnection,
-    variant: Variant,
-    part: f64,
-    statistics: &Statistics,
-) -> Result<(), Error> {
+async fn keep(conn: &mut PgConnection, variant: Variant, part: f64, statistics: &Statistics) -> Result<(), Error> {
     let turn: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
         .bind(ANALYZING)
         .fetch_one(&mut *conn)

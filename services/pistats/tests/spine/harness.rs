@@ -6,8 +6,8 @@ use pistats::config::{Config, Overrides};
 use pistats::import::{self, Format, Options, Report};
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
 use pistats_proto::admin::v1::{CreateSiteRequest, Scope};
-use pistats_proto::aggregate::v1::{ListPartitionsRequest, Upkeep};
 use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
+use pistats_proto::aggregate::v1::{ListPartitionsRequest, Upkeep};
 use pistats_proto::ingest::v1::ingest_service_client::IngestServiceClient;
 use pistats_proto::ingest::v1::{CollectRequest, Event};
 use pistats_proto::query::v1::query_service_client::QueryServiceClient;
@@ -226,7 +226,6 @@ pub(crate) async fn asked_before_and_after_a_refresh(set: Set, ask: impl AsyncFn
     );
     instance.stop().await;
 }
-
 
 fn is_behind(upkeep: &Upkeep) -> bool {
     upkeep.dirty_hours > 0 || upkeep.dirty_days > 0

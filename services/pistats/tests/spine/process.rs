@@ -113,8 +113,10 @@ fn apart(ground: &Ground, database: &str) -> Vec<Process> {
     };
     let ingest = Process::new(ground, "ingest", &["ingest"], settings(&[]));
     let log = [("PISTATS_LOG__URL", format!("ingest://{}", ingest.address))];
-    let aggregates = ["aggregate-1", "aggregate-2"].map(|name| Process::new(ground, name, &["aggregate"], settings(&log)));
-    let list = |urls: &[String]| format!("[{}]", urls.iter().map(|url| format!("\"{url}\"")).collect::<Vec<_>>().join(","));
+    let aggregates =
+        ["aggregate-1", "aggregate-2"].map(|name| Process::new(ground, name, &["aggregate"], settings(&log)));
+    let list =
+        |urls: &[String]| format!("[{}]", urls.iter().map(|url| format!("\"{url}\"")).collect::<Vec<_>>().join(","));
     let mesh = [
         ("PISTATS_MESH__AGGREGATE", list(&aggregates.each_ref().map(Process::url))),
         ("PISTATS_MESH__INGEST", list(&[ingest.url()])),

@@ -4,12 +4,12 @@
 
 use crate::ask::{days, filter};
 use crate::warehouse::{Warehouse, asked, view};
+use futures::StreamExt as _;
 use pistats_core::Zone;
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::*;
 use pistats_store::contract::Explaining;
-use pistats_store::{Refresh, Statement, Store, Variant};
-use futures::StreamExt as _;
+use pistats_store::{Refresh, Variant};
 use std::sync::Arc;
 
 /// Days of the history, and its events a day: enough for an index to be worth more than reading all.
