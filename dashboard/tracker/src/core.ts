@@ -123,12 +123,12 @@ export const create = (options: Options): Tracker => {
           // On disk; or refused as a whole, which sending it again would not change.
           unsent.drop(names);
           failures = 0;
-          log("acknowledged", names.length);
+          log("sent", names.length);
           for (const each of status ? [{ message }] : rejections) tell("rejected", each);
         }
       }
     } catch (error) {
-      log("again later:", error);
+      log("later:", error);
       // A second at first, half a minute at last; half of it is chance, so that the pages of a site do not all come at once.
       later(Math.min(1e3 * 2 ** failures++, 3e4) * (0.5 + Math.random() / 2));
     }
@@ -247,7 +247,7 @@ export const create = (options: Options): Tracker => {
     }),
     view: guard((details) => off || view(details)),
     identify: guard((user) => {
-      if (user) box["pistats:user"] = String(user);
+      if (user) box["pistats:user"] = user;
       else delete box["pistats:user"];
     }),
   };

@@ -17,9 +17,9 @@ test("an id is a UUID of version 7 that begins with its time", async () => {
   expect(id.slice(0, 12)).toBe("0190163d87f0");
 });
 
-test("a hundred thousand ids of one moment ascend and are all different", async () => {
+test("twenty thousand ids of one moment ascend and are all different", async () => {
   const newId = await fresh();
-  const ids = Array.from({ length: 100_000 }, () => newId(1718000000000));
+  const ids = Array.from({ length: 20_000 }, () => newId(1718000000000));
   expect(ids.every((id) => shape.test(id))).toBe(true);
   expect([...ids].sort()).toEqual(ids);
   expect(new Set(ids).size).toBe(ids.length);
