@@ -22,6 +22,11 @@ export PATH := $(CURDIR)/tools/bin:$(CURDIR)/tools/node_modules/.bin:$(PATH)
 RUN ?= --data ./data --demo
 BENCH ?= bench-import $(TARGET)/pistats
 
+# What the second pass leaves out: whole real inputs and orders, which ask the same with the roles apart and take PostgreSQL on two
+# cores too long for every run. By hand: PISTATS_TEST_TOPOLOGY=apart, the names below as arguments, --test-threads=1.
+BY_HAND := --skip order:: --skip references::msnbc --skip references::usagov --skip references::retail --skip funnels:: \
+	--skip watch::a_watcher --skip zones:: --skip replay::what_was_deleted
+
 .PHONY: help deps dashboard build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench bench-watch ghz
 
 help: ## List the targets
@@ -45,7 +50,7 @@ test-programs: # strace, grpcurl, PostgreSQL, Chromium and others, which some te
 
 test: deps dashboard test-programs ## Run all tests; the spine's once more with the roles apart; the browser's at the end
 	$(CARGO) test --release --workspace --no-fail-fast
-	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine
+	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine -- $(BY_HAND)
 	@tools/dashboard test
 	@PISTATS=$(abspath $(TARGET))/pistats tools/dashboard e2e
 
