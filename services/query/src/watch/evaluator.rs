@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   of the warehouse   touched ─▶ at once, or when a second has passed since the last one ─▶ room ─▶ read ─▶ publish
-//!   of this moment     looked at every 50 ms: folded ─▶ at most four times a second; the clock alone ─▶ once a second
+//!   of this moment     looked at every 50 ms: folded ─▶ at most ten times a second; the clock alone ─▶ once a second
 //! ```
 //!
 //! The task lives as long as anybody watches, and a little longer, so that a reader who was cut off finds the history. In
@@ -30,7 +30,8 @@ pub(crate) struct Pace {
     pub(crate) every: Duration,
     /// Between two looks at whether a site's live state moved.
     pub(crate) look: Duration,
-    /// Between two evaluations of Realtime, at least.
+    /// Between two evaluations of Realtime, at least. With clicks in quick succession a click waits this long for its turn,
+    /// which is most of the way to the screen: a quarter of a second would be all that is promised.
     pub(crate) live_every: Duration,
     /// Between two evaluations of Realtime that nothing but the clock moves.
     pub(crate) clock_every: Duration,
@@ -45,7 +46,7 @@ impl Default for Pace {
         Pace {
             every: Duration::from_secs(1),
             look: Duration::from_millis(50),
-            live_every: Duration::from_millis(250),
+            live_every: Duration::from_millis(100),
             clock_every: Duration::from_secs(1),
             linger: Duration::from_secs(20),
             retry: Duration::from_secs(1),

@@ -7,7 +7,7 @@ fn the_pace_is_the_contracts() {
     let pace = Pace::default();
     assert_eq!(
         (pace.every, pace.live_every, pace.clock_every),
-        (Duration::from_secs(1), Duration::from_millis(250), Duration::from_secs(1))
+        (Duration::from_secs(1), Duration::from_millis(100), Duration::from_secs(1))
     );
 }
 
