@@ -7,6 +7,7 @@
 pub mod live;
 pub mod log;
 pub mod query;
+pub mod segment;
 
 use std::fmt;
 

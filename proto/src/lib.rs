@@ -3,6 +3,7 @@
 //! ```text
 //!   ingest    collect events            aggregate  partitions, replay, live state     record   what lies in the log
 //!   log       read the event log        query      reports                            admin    sites, keys, refusals
+//!   segment   segments: trees, counts, members
 //!   wire      an event's bytes, read in place         convert   messages as questions and answers of the domain
 //! ```
 //!
@@ -42,6 +43,10 @@ pub mod query {
 
 pub mod admin {
     package!(v1, "pistats.admin.v1");
+}
+
+pub mod segment {
+    package!(v1, "pistats.segment.v1");
 }
 
 pub mod convert;

@@ -5,7 +5,7 @@
 //!   event    one activity, checked           limits   what an event may be
 //!   refusal  why one was refused             session  sessions as an algebra: order never matters
 //!   enrich   pure functions of an event      report   questions and answers
-//!   change   what a commit touched
+//!   change   what a commit touched         segment  which visitors: clauses, and who meets them
 //! ```
 //!
 //! Promises: every function here is deterministic; equal inputs give equal answers on every machine and backend.
@@ -19,6 +19,7 @@ pub mod ids;
 pub mod limits;
 pub mod refusal;
 pub mod report;
+pub mod segment;
 pub mod session;
 pub mod time;
 

@@ -1,5 +1,5 @@
-//! The warehouse behind three traits: [`Store`] (progress, commits, reads, rollups), [`Registry`] (sites, keys, refusals) and
-//! [`Leases`] (who folds which partition).
+//! The warehouse behind four traits: [`Store`] (progress, commits, reads, rollups), [`Registry`] (sites, keys, refusals),
+//! [`Leases`] (who folds which partition) and [`Segments`] (the trees that people keep).
 //!
 //! ```text
 //!   Aggregate ──lookups──▶ ┌───────┐ ◀──statements── Query (plans, SQL text, bound values)
@@ -20,6 +20,7 @@ mod lookup;
 mod postgres;
 mod read;
 mod registry;
+mod segments;
 pub mod sheet;
 mod store;
 mod zone;
@@ -33,5 +34,6 @@ pub use lookup::{Found, HistoryEvent, KnownVisitor, SessionsOf, VisitorHistory};
 pub use postgres::{Converted, PgConfig, PgStore, Variant};
 pub use read::{Answer, Cell, Rows, Shape, Statement};
 pub use registry::{REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
+pub use segments::{SegmentRow, Segments};
 pub use sheet::SheetDimension;
 pub use store::{Checkpoint, Engine, Lookup, Refresh, Refreshed, Store, hour_of};

@@ -6,11 +6,13 @@
 
 mod people;
 mod questions;
+mod trees;
 mod values;
 mod waves;
 
 pub use people::{BITMAP_DIMENSIONS, PeopleQuestion, people_questions};
 pub use questions::{Question, dimensions, questions};
+pub use trees::{KINDS, SegmentCase, Trees, count_kinds};
 
 use pistats_core::enrich::Input;
 use pistats_core::{Enricher, Event, EventId, Micros, Zone};

@@ -42,6 +42,7 @@
 //! ```text
 //!   counts   traffic and lists      retention  who comes back     journey   one visitor's sessions
 //!   numbers  sums that cannot wrap  funnel     who gets how far   realtime  current visitors, trending, at a given now
+//!                                   segment    who is in a segment, at a given now
 //! ```
 
 mod counts;
@@ -51,6 +52,7 @@ mod journey;
 mod numbers;
 mod realtime;
 mod retention;
+mod segment;
 
 pub use counts::{BreakdownAnswer, TrafficAnswer};
 pub use event::OracleEvent;
@@ -60,7 +62,7 @@ pub use realtime::{Realtime, Trend};
 use pistats_core::report::{Bots, Dimension, Filter, Operator, Selection};
 use pistats_core::time::{Bucket, Range};
 use pistats_core::{Day, EventId, Micros, Zone};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The most steps that a series may have.
 pub const MOST_STEPS: usize = 10_000;
@@ -90,6 +92,8 @@ pub struct Oracle {
     visitor_of: Vec<usize>,
     /// The events of each visitor, in order. Never none.
     events_of: Vec<Vec<usize>>,
+    /// Who is in each segment that filters may name, at the moment of asking.
+    segments: BTreeMap<String, BTreeSet<usize>>,
 }
 
 /// Where numbers are counted.
@@ -152,7 +156,7 @@ impl Oracle {
                 session_of[number] = session;
             }
         }
-        Oracle { events, sessions, session_of, visitor_of, events_of }
+        Oracle { events, sessions, session_of, visitor_of, events_of, segments: BTreeMap::new() }
     }
 
     /// Each event once, in the order (time, id).
@@ -203,6 +207,7 @@ impl Oracle {
             Dimension::Os => &event.os,
             Dimension::EventName => &event.name,
             Dimension::UserId => &event.user_id,
+            Dimension::Segment => return self.segments_of(self.visitor_of[number]),
             Dimension::Property(key) => event.property(key),
         };
         BTreeSet::from([value])

@@ -18,8 +18,8 @@ pub use answer::{as_of, cohort, metrics, row, step};
 pub use funnel::{MOST_FUNNEL_STEPS, funnel, funnel_answer};
 pub use journey::{DEFAULT_SESSIONS, JourneyQuestion, MOST_SESSIONS, Who, journey};
 pub use realtime::{DEFAULT_LIVE_ROWS, MOST_LIVE_ROWS, realtime, realtime_answer};
-pub(super) use request::bots;
 pub use request::{ExportQuestion, breakdown, export, traffic};
+pub(super) use request::{NO_SEGMENT_ID, bots, day, dimension, unknown, values};
 pub use retention::retention;
 
 /// Filters a request may have.

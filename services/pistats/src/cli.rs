@@ -1,9 +1,11 @@
 //! The command line.
 
 mod people;
+mod segment;
 mod watch;
 
 pub use people::{Funnel, Journey};
+pub use segment::{SegmentArgs, SegmentCommand};
 pub use watch::{Shown, Watch};
 
 use crate::roles::Role;
@@ -20,7 +22,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Starts the server: collector, aggregator, query and admin in one process
+    /// Starts the server: collector, aggregator, query, admin and segments in one process
     Serve(Serve),
     /// Sends a file of events through the collector; a file sent twice counts once
     Import(Import),
@@ -33,6 +35,9 @@ pub enum Command {
     /// Makes, lists and revokes keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Makes, counts, watches and changes segments of visitors
+    #[command(subcommand)]
+    Segment(SegmentCommand),
     /// Lists refused events and sends them again
     #[command(subcommand)]
     Rejected(RejectedCommand),

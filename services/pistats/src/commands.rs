@@ -11,6 +11,7 @@ pub mod operate;
 mod position;
 pub mod query;
 mod retention;
+pub mod segment;
 mod show;
 pub mod watch;
 

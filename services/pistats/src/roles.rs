@@ -14,10 +14,12 @@ pub enum Role {
     Query,
     /// Keeps sites, keys and refused events.
     Admin,
+    /// Keeps segments, counts and watches them.
+    Segment,
 }
 
 impl Role {
-    pub const ALL: [Role; 4] = [Role::Ingest, Role::Aggregate, Role::Query, Role::Admin];
+    pub const ALL: [Role; 5] = [Role::Ingest, Role::Aggregate, Role::Query, Role::Admin, Role::Segment];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -25,6 +27,7 @@ impl Role {
             Role::Aggregate => "aggregate",
             Role::Query => "query",
             Role::Admin => "admin",
+            Role::Segment => "segment",
         }
     }
 }

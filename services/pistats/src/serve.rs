@@ -19,6 +19,7 @@ mod living;
 mod metrics;
 mod open;
 mod peers;
+mod reading;
 mod relay;
 mod resubmit;
 mod secrets;

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `plan` | question + tenant → statements, rows → answer; no I/O |
 //! | `people` | sets of visitors by day, from which uniques and retention are counted |
+//! | `segments` | who is in a segment: from bitmaps, from SQL, or both |
 //! | `sheets` | what is kept of whole days: which days, and bitmaps of them |
 //! | `lists` | Breakdown from sheets: candidates, bitmaps of the best, the page |
 //! | `sql` | the one place where SQL is put together; values are always bound |
@@ -33,6 +34,7 @@ mod live;
 mod people;
 pub mod plan;
 mod reports;
+pub mod segments;
 mod service;
 mod sheets;
 mod sql;

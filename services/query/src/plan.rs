@@ -20,10 +20,12 @@ pub use retention::{RetentionPlan, retention};
 pub use traffic::{Series, TrafficAnswer, TrafficPlan, traffic};
 
 pub use crate::answer::Malformed;
-use crate::sql::{Dialect, dialect_of};
+use crate::segments::Plans;
+use crate::sql::{Dialect, Sql, dialect_of};
 use pistats_core::directory::Site;
 use pistats_core::{SiteId, Zone};
 use pistats_store::Engine;
+use std::sync::Arc;
 
 /// Whose rows a plan may read, and the clock on their wall. Made of a site of the directory, which came from a key.
 #[derive(Clone, Debug)]
@@ -31,17 +33,24 @@ pub struct Tenant {
     site: SiteId,
     zone: Zone,
     dialect: &'static dyn Dialect,
+    /// Those that the question names.
+    segments: Arc<Plans>,
 }
 
 impl Tenant {
     /// The tenant of a site, whose rows lie in a warehouse of this engine.
     pub fn of(site: &Site, engine: Engine) -> Tenant {
-        Tenant { site: site.id, zone: site.zone.clone(), dialect: dialect_of(engine) }
+        Tenant { site: site.id, zone: site.zone.clone(), dialect: dialect_of(engine), segments: Arc::default() }
     }
 
-    /// How the warehouse is asked.
-    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
-        self.dialect
+    /// The same, for a question whose filters name these segments.
+    pub(crate) fn with_segments(&self, segments: Plans) -> Tenant {
+        Tenant { segments: Arc::new(segments), ..self.clone() }
+    }
+
+    /// A statement about this tenant, under construction.
+    pub(crate) fn sql(&self) -> Sql<'_> {
+        Sql::new(self.site, self.dialect).with_segments(&self.segments)
     }
 
     /// The site itself.

@@ -9,8 +9,12 @@ mod journey;
 mod people;
 mod realtime;
 mod retention;
+mod segments;
 mod traffic;
 mod zone;
+
+pub(crate) use segments::system_clock;
+pub use segments::{Audience, Clock};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -27,12 +31,14 @@ pub(crate) struct Reports {
     pub(crate) living: Arc<dyn Living>,
     pub(crate) people: Arc<people::Shared>,
     zones: zone::Zones,
+    /// Which day it is, for segments.
+    pub(crate) clock: Clock,
 }
 
 impl Reports {
-    pub(crate) fn new(store: Arc<dyn Store>, living: Arc<dyn Living>, config: &Config) -> Reports {
+    pub(crate) fn new(store: Arc<dyn Store>, living: Arc<dyn Living>, config: &Config, clock: Clock) -> Reports {
         let people = people::Shared::of_bytes(config.bitmap_cache_bytes);
-        Reports { store, living, people, zones: zone::Zones::default() }
+        Reports { store, living, people, zones: zone::Zones::default(), clock }
     }
 
     /// Reads statements in one snapshot.

@@ -5,12 +5,13 @@ use crate::deadline::Deadline;
 use crate::live::Living;
 use crate::people::{ReadAhead, Tally};
 use crate::plan::{Tenant, TrafficAnswer};
-use crate::reports::Reports;
+use crate::reports::{Audience, Clock, Reports, system_clock};
 use crate::watch::{Hub, Settings};
 use crate::{export, status};
 use futures::stream::BoxStream;
 use pistats_core::Scope;
 use pistats_core::report::{Cohort, Compare, Retention, Traffic};
+use pistats_core::segment::Plan;
 use pistats_proto::convert::query as convert;
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{
@@ -44,7 +45,19 @@ impl Query {
         visitor_secret: [u8; 32],
         config: &Config,
     ) -> Query {
-        let reports = Arc::new(Reports::new(store, living.clone(), config));
+        Query::with_clock(store, living, directory, visitor_secret, config, system_clock())
+    }
+
+    /// The same with a clock of its own, which says what day it is for segments.
+    pub fn with_clock(
+        store: Arc<dyn Store>,
+        living: Arc<dyn Living>,
+        directory: SharedDirectory,
+        visitor_secret: [u8; 32],
+        config: &Config,
+        clock: Clock,
+    ) -> Query {
+        let reports = Arc::new(Reports::new(store, living.clone(), config, clock));
         let settings =
             Settings { streams: config.watch_streams, engine: reports.store.engine(), ..Settings::default() };
         let hub = Hub::new(reports.clone(), living, directory.clone(), settings);
@@ -82,6 +95,14 @@ impl Query {
     pub async fn retention_of(&self, tenant: &Tenant, question: &Retention) -> Result<Vec<Cohort>, Status> {
         let (_, cohorts) = self.reports.retention_of(tenant, question, Deadline::none()).await?;
         Ok(cohorts)
+    }
+
+    /// Who is in a segment: the members of a planned tree, read from SQL alone or as it is quickest. For who stands in the
+    /// same process and knows the tenant.
+    ///
+    /// Errors: as the calls'.
+    pub async fn audience_of(&self, tenant: &Tenant, plan: Plan, only_sql: bool) -> Result<Audience, Status> {
+        self.reports.audience(tenant, plan, only_sql, Deadline::none()).await
     }
 
     /// Where people were counted from so far.
@@ -169,6 +190,7 @@ impl QueryService for Query {
         let tenant = self.tenant(&request)?;
         let deadline = Deadline::of(request.metadata());
         let question = convert::export(request.get_ref()).map_err(status::invalid)?;
+        let tenant = self.reports.knowing(&tenant, &question.selection.filters, deadline).await?.into_owned();
         let stream = export::stream(self.reports.clone(), tenant, question, deadline);
         Ok(Response::new(Box::pin(stream)))
     }

@@ -9,10 +9,12 @@ mod select;
 mod steps;
 
 pub(crate) use dialect::{Dialect, of as dialect_of};
-pub(crate) use select::{At, OF_SESSION, Selected, Source, Value, newcomers, passes, value_of};
+pub(crate) use select::{At, OF_SESSION, Selected, Source, Value, meets, newcomers, passes, value_of};
 pub(crate) use steps::{Series, fits_rollups};
 
+use crate::segments::{self, Plans};
 use pistats_core::SiteId;
+use pistats_core::segment::SegmentId;
 use pistats_store::{Cell, Statement};
 use std::fmt::Write;
 
@@ -24,6 +26,8 @@ pub(crate) struct Sql<'a> {
     pub(crate) dialect: &'a dyn Dialect,
     values: Vec<Cell>,
     parts: Vec<Part>,
+    /// The segments that filters may name.
+    segments: Option<&'a Plans>,
 }
 
 /// `WITH name AS (body)`.
@@ -37,7 +41,21 @@ struct Part {
 impl<'a> Sql<'a> {
     /// Starts a statement about one site: there is no other way to start one.
     pub(crate) fn new(site: SiteId, dialect: &'a dyn Dialect) -> Sql<'a> {
-        Sql { dialect, values: vec![Cell::Int(i64::from(site.0))], parts: Vec::new() }
+        Sql { dialect, values: vec![Cell::Int(i64::from(site.0))], parts: Vec::new(), segments: None }
+    }
+
+    /// The same, where filters may name these segments.
+    pub(crate) fn with_segments(self, segments: &'a Plans) -> Sql<'a> {
+        Sql { segments: Some(segments), ..self }
+    }
+
+    /// Adds the visitors of a segment as a part with one column, `visitor`; returns its name. Nobody, if it is not known.
+    pub(crate) fn segment(&mut self, id: SegmentId) -> Option<String> {
+        let plan = self.segments?.get(&id)?;
+        let name = format!("segment_{id}");
+        let members = segments::members(self, plan, &format!("{name}_"));
+        self.part_first(&name, format!("SELECT visitor FROM {members}"));
+        Some(name)
     }
 
     /// Binds a value; equal values share a place.

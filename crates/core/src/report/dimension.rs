@@ -36,6 +36,9 @@ pub enum Dimension {
     /// An event has any number of them; an event without one has the empty topic.
     Topic,
     UserId,
+    /// The segments that the event's visitor is in at the moment of asking, by their ids ([`crate::segment`]). Only to filter
+    /// by, with `is` and `is not`.
+    Segment,
     Property(Property),
 }
 

@@ -27,6 +27,7 @@ mod open;
 mod reader;
 mod refresh;
 mod registry;
+mod segments;
 mod sheets;
 mod worker;
 mod writer;

@@ -21,7 +21,13 @@ const WITHOUT_SHEETS: i32 = 1;
 const ADDED: &str = "CREATE TABLE IF NOT EXISTS fact (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
                      CREATE TABLE IF NOT EXISTS writer_sequence (
                        log_partition SMALLINT NOT NULL, writer BIGINT NOT NULL, sequence BIGINT NOT NULL,
-                       PRIMARY KEY (log_partition, writer))";
+                       PRIMARY KEY (log_partition, writer));
+                     CREATE TABLE IF NOT EXISTS segment (
+                       site INTEGER NOT NULL, id UUID NOT NULL, name VARCHAR NOT NULL, description VARCHAR NOT NULL,
+                       version INTEGER NOT NULL, tree BLOB NOT NULL, created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL);
+                     CREATE TABLE IF NOT EXISTS segment_version (
+                       site INTEGER NOT NULL, id UUID NOT NULL, version INTEGER NOT NULL, tree BLOB NOT NULL,
+                       updated_us BIGINT NOT NULL)";
 
 /// Keeps the file to one store of this process.
 pub(super) struct Claim(Option<PathBuf>);

@@ -198,12 +198,12 @@ fn reason(number: u32) -> Result<Reason, Error> {
     Reason::from_number(number).ok_or_else(|| Error::Engine(format!("{number} is no reason of a refusal")))
 }
 
-fn run(conn: &Connection, sql: &str, values: impl duckdb::Params) -> Result<(), Error> {
+pub(super) fn run(conn: &Connection, sql: &str, values: impl duckdb::Params) -> Result<(), Error> {
     conn.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(engine)?;
     Ok(())
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     conn: &Connection,
     sql: &str,
     values: impl duckdb::Params,
@@ -218,11 +218,11 @@ fn all<T>(
     Ok(found)
 }
 
-fn get<T: duckdb::types::FromSql>(row: &Row<'_>, at: usize) -> Result<T, Error> {
+pub(super) fn get<T: duckdb::types::FromSql>(row: &Row<'_>, at: usize) -> Result<T, Error> {
     row.get(at).map_err(engine)
 }
 
-fn blob<const N: usize>(row: &Row<'_>, at: usize) -> Result<[u8; N], Error> {
+pub(super) fn blob<const N: usize>(row: &Row<'_>, at: usize) -> Result<[u8; N], Error> {
     let value = row.get_ref(at).map_err(engine)?;
     let bytes = value.as_blob().ok().and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| Error::Engine(format!("a column is not {N} bytes")))

@@ -82,3 +82,10 @@ CREATE TABLE IF NOT EXISTS rejected_count (site INTEGER NOT NULL, reason SMALLIN
 
 -- What is true of the instance as a whole, such as a hash of its visitor secret.
 CREATE TABLE IF NOT EXISTS fact (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+
+-- Segments: the newest version, and every version of the tree (an encoded message).
+CREATE TABLE IF NOT EXISTS segment (
+  site INTEGER NOT NULL, id UUID NOT NULL, name VARCHAR NOT NULL, description VARCHAR NOT NULL, version INTEGER NOT NULL,
+  tree BLOB NOT NULL, created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS segment_version (
+  site INTEGER NOT NULL, id UUID NOT NULL, version INTEGER NOT NULL, tree BLOB NOT NULL, updated_us BIGINT NOT NULL);

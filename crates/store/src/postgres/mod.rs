@@ -25,6 +25,7 @@ mod read;
 mod refresh;
 mod registry;
 mod rows;
+mod segments;
 mod sheets;
 mod statistics;
 mod timescale;

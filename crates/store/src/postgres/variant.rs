@@ -17,7 +17,10 @@ pub enum Variant {
 }
 
 /// What every variant has: version, name, text.
-const CORE: [(i64, &str, &str); 1] = [(1, "core", include_str!("migrations/core/0001_core.sql"))];
+const CORE: [(i64, &str, &str); 2] = [
+    (1, "core", include_str!("migrations/core/0001_core.sql")),
+    (2, "segment", include_str!("migrations/core/0002_segment.sql")),
+];
 /// Versions from here on belong to a variant.
 const PLAIN: [(i64, &str, &str); 2] = [
     (1_001, "plain", include_str!("migrations/plain/1001_plain.sql")),

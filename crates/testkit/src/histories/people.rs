@@ -99,7 +99,7 @@ impl Asker<'_> {
     }
 
     /// None, or as long as two events of one visitor lie apart, a microsecond less or more.
-    fn limit(&mut self) -> Option<i64> {
+    pub(super) fn limit(&mut self) -> Option<i64> {
         if self.rng.random_ratio(2, 5) {
             return None;
         }

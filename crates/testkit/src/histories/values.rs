@@ -52,7 +52,8 @@ const SCREENS: &[(u32, u32)] = &[(0, 0), (1920, 1080), (1366, 768), (390, 844)];
 
 /// A dot, a quote and a dollar mean something in paths into JSON.
 pub(super) const PROPERTY_KEYS: &[&str] = &["plan", "a.b", "k\"ey", "$", "größe"];
-const PROPERTY_VALUES: &[&str] = &["free", "pro", "Pro", "50%", "", "ünï"];
+/// Some are numbers.
+const PROPERTY_VALUES: &[&str] = &["free", "pro", "Pro", "50%", "", "ünï", "7", "-3.5", "12.250", "1e3"];
 
 /// The last two are the least and the greatest that default limits accept.
 const VALUES: &[i64] = &[0, 1, -1, 4_990_000, -5_000_000, 19_990_000, -1_000_000_000_000_000, 1_000_000_000_000_000];

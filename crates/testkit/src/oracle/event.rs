@@ -1,6 +1,8 @@
 //! One event with everything that was derived from it: the oracle's input.
 
 use pistats_core::event::PAGE_VIEW;
+use pistats_core::report::Dimension;
+use pistats_core::segment::Facts;
 use pistats_core::{Enriched, Event, EventId, Micros};
 
 /// An event and its derived values, owned. An absent text is empty.
@@ -124,5 +126,56 @@ impl OracleEvent {
             }
         }
         found
+    }
+}
+
+/// The event as the live matcher is shown it.
+impl Facts for OracleEvent {
+    fn id(&self) -> EventId {
+        self.id
+    }
+
+    fn time(&self) -> Micros {
+        self.time
+    }
+
+    fn is_by_bot(&self) -> bool {
+        self.bot
+    }
+
+    fn value(&self) -> Option<i64> {
+        self.value
+    }
+
+    fn text(&self, dimension: &Dimension) -> &str {
+        match dimension {
+            Dimension::Url => &self.url,
+            Dimension::Page => &self.page,
+            Dimension::Path => &self.path,
+            Dimension::Host => &self.host,
+            Dimension::Title => &self.title,
+            Dimension::Referrer => &self.referrer,
+            Dimension::Source => &self.source,
+            Dimension::Channel => &self.channel,
+            Dimension::UtmSource => &self.utm_source,
+            Dimension::UtmMedium => &self.utm_medium,
+            Dimension::UtmCampaign => &self.utm_campaign,
+            Dimension::UtmTerm => &self.utm_term,
+            Dimension::UtmContent => &self.utm_content,
+            Dimension::Country => &self.country,
+            Dimension::Language => &self.language,
+            Dimension::Device => &self.device,
+            Dimension::Screen => &self.screen,
+            Dimension::Browser => &self.browser,
+            Dimension::Os => &self.os,
+            Dimension::EventName => &self.name,
+            Dimension::UserId => &self.user_id,
+            Dimension::Property(key) => self.property(key),
+            Dimension::Topic | Dimension::EntryPage | Dimension::ExitPage | Dimension::Segment => "",
+        }
+    }
+
+    fn any_topic(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        if self.topics.is_empty() { test("") } else { self.topics.iter().any(|topic| test(topic)) }
     }
 }

@@ -31,7 +31,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aggregate", &["core", "proto", "rpc", "telemetry", "eventlog", "store"]),
     ("query", &["core", "proto", "rpc", "store"]),
     ("admin", &["core", "proto", "rpc", "store"]),
-    ("pistats", &["core", "proto", "rpc", "telemetry", "eventlog", "store", "ingest", "aggregate", "query", "admin"]),
+    ("segment", &["core", "proto", "rpc", "store"]),
+    (
+        "pistats",
+        &["core", "proto", "rpc", "telemetry", "eventlog", "store", "ingest", "aggregate", "query", "admin", "segment"],
+    ),
     ("loadtest", &["core", "proto"]),
     ("testkit", &["core", "proto", "rpc", "eventlog", "store"]),
 ];
@@ -71,6 +75,7 @@ fn an_edge_against_the_arrows_is_reported() {
         ("query", "eventlog"),
         ("query", "aggregate"),
         ("admin", "ingest"),
+        ("segment", "query"),
         ("telemetry", "core"),
         ("loadtest", "store"),
         ("ingest", "pistats"),
@@ -99,7 +104,7 @@ fn only_pistats_names_backends() {
     const EXCEPT: &str = "services/query/src/sql/dialect.rs";
     const BACKENDS: &[&str] = &["duckdb", "file://", "memory://", "ingest://", "fluvio", "postgres", "timescale"];
     let mut seen = 0;
-    for name in ["ingest", "aggregate", "query", "admin"] {
+    for name in ["ingest", "aggregate", "query", "admin", "segment"] {
         for file in tree::files(&format!("services/{name}/src")) {
             seen += 1;
             if file.path == EXCEPT {

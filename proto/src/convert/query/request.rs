@@ -4,12 +4,15 @@ use super::{DEFAULT_ROWS, MOST_FILTERS, MOST_PROPERTY_BYTES, MOST_ROWS, MOST_VAL
 use crate::convert::{Invalid, Violations};
 use crate::query::v1;
 use pistats_core::report::{Bots, Breakdown, Compare, Dimension, Filter, Metric, Operator, Selection, Traffic};
+use pistats_core::segment::SegmentId;
 use pistats_core::time::{Interval, Range};
 use pistats_core::{Day, Micros};
 
 /// The first and the last day that a range may name: the accepted event times lie well between them.
 const FIRST_DAY: &str = "1970-01-01";
 const LAST_DAY: &str = "2200-12-31";
+
+pub(in crate::convert) const NO_SEGMENT_ID: &str = "a segment's id has 32 hexadecimal digits";
 
 /// Which events to export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +115,7 @@ fn times_range(wrong: &mut Violations, times: &v1::TimeRange) -> Option<Range> {
     Some(Range::Times { from: Micros(from), to: Micros(to) })
 }
 
-fn day(wrong: &mut Violations, field: &str, text: &str) -> Option<Day> {
+pub(in crate::convert) fn day(wrong: &mut Violations, field: &str, text: &str) -> Option<Day> {
     // Day::parse knows more spellings; one is enough on the wire.
     let Some(day) = Day::parse(text).filter(|day| day.to_string() == text) else {
         return wrong.add(field, format!("{text:?} is no ISO 8601 date such as 2013-05-17"));
@@ -138,12 +141,19 @@ fn filters(wrong: &mut Violations, path: &str, filters: &[v1::Filter]) -> Option
 /// Reads a condition: filters by dimensions of events. An absent one has no filters.
 pub(super) fn condition(wrong: &mut Violations, path: &str, condition: Option<&v1::Condition>) -> Option<Vec<Filter>> {
     let read = filters(wrong, path, condition.map_or(&[], |condition| &condition.filters))?;
-    let of_session: Vec<usize> = (0..read.len()).filter(|index| read[*index].dimension.is_of_session()).collect();
-    for index in &of_session {
-        let why = "entry and exit pages are of whole sessions; use DIMENSION_PAGE, or filter the whole report by them";
+    let mut is_right = true;
+    for (index, filter) in read.iter().enumerate() {
+        let why = match filter.dimension {
+            Dimension::EntryPage | Dimension::ExitPage => {
+                "entry and exit pages are of whole sessions; use DIMENSION_PAGE, or filter the whole report by them"
+            }
+            Dimension::Segment => "segments are of whole visitors; filter the whole report by them",
+            _ => continue,
+        };
         wrong.add::<()>(format!("{path}filters[{index}].dimension"), why);
+        is_right = false;
     }
-    of_session.is_empty().then_some(read)
+    is_right.then_some(read)
 }
 
 fn filter(wrong: &mut Violations, path: &str, filter: &v1::Filter) -> Option<Filter> {
@@ -157,10 +167,25 @@ fn filter(wrong: &mut Violations, path: &str, filter: &v1::Filter) -> Option<Fil
         Err(_) => wrong.add(format!("{path}operator"), unknown(filter.operator)),
     };
     let values = values(wrong, path, &filter.values);
+    if dimension == Some(Dimension::Segment) {
+        segments(wrong, path, operator, values.as_deref().unwrap_or_default())?;
+    }
     Some(Filter { dimension: dimension?, operator: operator?, values: values? })
 }
 
-fn values(wrong: &mut Violations, path: &str, values: &[String]) -> Option<Vec<String>> {
+/// A filter by segments names them, and asks whether a visitor is in one of them or in none.
+fn segments(wrong: &mut Violations, path: &str, operator: Option<Operator>, ids: &[String]) -> Option<()> {
+    if !matches!(operator, None | Some(Operator::Is | Operator::IsNot)) {
+        return wrong.add(format!("{path}operator"), "segments are filtered by with OPERATOR_IS and OPERATOR_IS_NOT");
+    }
+    let unreadable = ids.iter().position(|id| SegmentId::parse(id).is_none());
+    match unreadable {
+        Some(index) => wrong.add(format!("{path}values[{index}]"), NO_SEGMENT_ID),
+        None => Some(()),
+    }
+}
+
+pub(in crate::convert) fn values(wrong: &mut Violations, path: &str, values: &[String]) -> Option<Vec<String>> {
     let field = format!("{path}values");
     if values.is_empty() {
         return wrong.add(field, "name at least one value; the empty text stands for an absent one");
@@ -176,7 +201,12 @@ fn values(wrong: &mut Violations, path: &str, values: &[String]) -> Option<Vec<S
     Some(values.to_vec())
 }
 
-fn dimension(wrong: &mut Violations, path: &str, number: i32, property: &str) -> Option<Dimension> {
+pub(in crate::convert) fn dimension(
+    wrong: &mut Violations,
+    path: &str,
+    number: i32,
+    property: &str,
+) -> Option<Dimension> {
     let Ok(dimension) = v1::Dimension::try_from(number) else {
         return wrong.add(format!("{path}dimension"), unknown(number));
     };
@@ -215,6 +245,7 @@ fn dimension(wrong: &mut Violations, path: &str, number: i32, property: &str) ->
         v1::Dimension::Title => Dimension::Title,
         v1::Dimension::Host => Dimension::Host,
         v1::Dimension::UserId => Dimension::UserId,
+        v1::Dimension::Segment => Dimension::Segment,
     })
 }
 
@@ -251,7 +282,7 @@ fn compare(wrong: &mut Violations, number: i32) -> Option<Option<Compare>> {
     })
 }
 
-pub(super) fn unknown(number: i32) -> String {
+pub(in crate::convert) fn unknown(number: i32) -> String {
     format!("{number} is unknown to this server; use a number of the contract")
 }
 

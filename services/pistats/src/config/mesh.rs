@@ -74,7 +74,7 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     let addresses = || mesh.ingest.iter().chain(&mesh.aggregate);
     let is_encrypted = |address: &String| address.starts_with("https://");
     let faults = [
-        (config.roles.is_empty(), "roles", "name at least one: ingest, aggregate, query, admin"),
+        (config.roles.is_empty(), "roles", "name at least one: ingest, aggregate, query, admin, segment"),
         (
             is_duck && (are_apart(&config.roles) || !mesh.aggregate.is_empty()),
             "store.url",
@@ -96,12 +96,21 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
             "name the addresses of all Aggregates: a Query without one in its process asks them for the live state",
         ),
         (
+            has(Role::Segment) && !has(Role::Aggregate) && mesh.aggregate.is_empty(),
+            "mesh.aggregate",
+            "name the addresses of all Aggregates: a Segment without one in its process is told of commits by them",
+        ),
+        (
             has(Role::Admin) && !has(Role::Ingest) && mesh.ingest.is_empty(),
             "mesh.ingest",
             "name the addresses of Ingest: an Admin without one in its process sends refused events there again",
         ),
         (
-            has(Role::Aggregate) && has(Role::Query) && !reads_own_log && mesh.aggregate.is_empty() && !is_duck,
+            has(Role::Aggregate)
+                && (has(Role::Query) || has(Role::Segment))
+                && !reads_own_log
+                && mesh.aggregate.is_empty()
+                && !is_duck,
             "mesh.aggregate",
             "name the addresses of all Aggregates, this one's too: others may fold partitions of the same log",
         ),
@@ -154,7 +163,7 @@ mod tests {
 
     #[test]
     fn each_role_runs_alone_where_the_others_are_named() {
-        for role in ["ingest", "query", "admin"] {
+        for role in ["ingest", "query", "admin", "segment"] {
             let config = load(&format!("roles = [\"{role}\"]\n{SPLIT}"));
             assert_eq!(config.map(|config| config.roles.len()), Ok(1), "{role}");
         }

@@ -6,7 +6,7 @@ use crate::roles::Role;
 use pistats_eventlog::file::FileLog;
 use pistats_eventlog::{EventLog, FluvioLog};
 use pistats_ingest::forward::Forwarding;
-use pistats_store::{DuckConfig, DuckStore, Leases, PgConfig, PgStore, Registry, Store};
+use pistats_store::{DuckConfig, DuckStore, Leases, PgConfig, PgStore, Registry, Segments, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,11 +31,12 @@ pub struct Backends {
     pub kept: Option<Arc<KeptRegistry>>,
 }
 
-/// The store, twice: as what it is asked for, and as what is leased in it.
+/// The store, three times: as what it is asked for, as what is leased in it, and as the segments that people keep.
 #[derive(Clone)]
 pub struct Warehouse {
     pub store: Arc<dyn Store>,
     pub leases: Arc<dyn Leases>,
+    pub segments: Arc<dyn Segments>,
 }
 
 impl Backends {
@@ -44,7 +45,7 @@ impl Backends {
     pub async fn open(config: &Config) -> Result<Backends, String> {
         std::fs::create_dir_all(&config.data).map_err(|error| format!("{}: {error}", config.data.display()))?;
         let has = |role| config.roles.contains(&role);
-        let only_collects = !(has(Role::Aggregate) || has(Role::Query) || has(Role::Admin));
+        let only_collects = config.roles.iter().all(|role| *role == Role::Ingest);
         let needs_log = has(Role::Ingest) || has(Role::Aggregate);
         let wanted = config.clone();
         // Recovery reads a segment, and DuckDB its write-ahead log: neither belongs on an async thread.
@@ -64,7 +65,7 @@ impl Backends {
         };
         let (warehouse, registry, kept): (_, Arc<dyn Registry>, _) = match store {
             Some(store) => {
-                let warehouse = Warehouse { store: store.clone(), leases: store.clone() };
+                let warehouse = Warehouse { store: store.clone(), leases: store.clone(), segments: store.clone() };
                 (Some(warehouse), store, None)
             }
             None => {
@@ -95,8 +96,8 @@ impl Backends {
         let logs: Vec<&Arc<dyn EventLog>> = self.log.iter().chain(&self.inlet).collect();
         let of_log = |log: &Arc<dyn EventLog>| logs.iter().filter(|own| Arc::ptr_eq(own, log)).count();
         let is_used = || {
-            // The store is held three times here: as store, leases and registry.
-            let of_store = if self.warehouse.is_some() { 3 } else { 1 };
+            // The store is held four times here: as store, leases, segments and registry.
+            let of_store = if self.warehouse.is_some() { 4 } else { 1 };
             Arc::strong_count(&self.registry) > of_store || logs.iter().any(|log| Arc::strong_count(log) > of_log(log))
         };
         let since = Instant::now();
@@ -158,9 +159,9 @@ fn open_log(config: &Config) -> Result<Opened, String> {
 }
 
 /// All that an engine of `store.url` does.
-trait Engine: Store + Registry + Leases {}
+trait Engine: Store + Registry + Leases + Segments {}
 
-impl<W: Store + Registry + Leases> Engine for W {}
+impl<W: Store + Registry + Leases + Segments> Engine for W {}
 
 /// Opens the store for its registry, whenever that works.
 fn opening(config: &Config) -> Opening {

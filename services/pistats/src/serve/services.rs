@@ -3,11 +3,12 @@
 use super::afar::Afar;
 use super::directory::Source;
 use super::peers;
+use super::reading::Readers;
 use super::relay::Relay;
 use super::resubmit::Elsewhere;
 use super::secrets::Secrets;
 use super::web::{self, Shop};
-use super::{Backends, folding, living, metrics, spool};
+use super::{Backends, Warehouse, folding, living, metrics, spool};
 use crate::config::Config;
 use crate::roles::Role;
 use pistats_admin::{Admin, SignIns};
@@ -16,9 +17,11 @@ use pistats_ingest::{Again, Collector, Ingest, Log};
 use pistats_proto::admin::v1::admin_service_server::AdminServiceServer;
 use pistats_proto::aggregate::v1::aggregate_service_server::AggregateServiceServer;
 use pistats_proto::query::v1::query_service_server::QueryServiceServer;
+use pistats_proto::segment::v1::segment_service_server::SegmentServiceServer;
 use pistats_query::{Living, Nothing, Query};
 use pistats_rpc::resubmit::Resubmit;
 use pistats_rpc::{Server, configured};
+use pistats_segment::Segment;
 use pistats_store::Owner;
 use pistats_telemetry::Meters;
 use std::net::SocketAddr;
@@ -104,7 +107,7 @@ pub(super) fn make(
         aggregator = Some(handle);
     }
 
-    if has(Role::Query) {
+    if has(Role::Query) || has(Role::Segment) {
         let others = peers::aggregates(config, &secrets.instance_key)?;
         let afar = (!others.is_empty()).then(|| Arc::new(Afar::new(others.clone())));
         let living: Arc<dyn Living> = match (&afar, &aggregator) {
@@ -112,14 +115,24 @@ pub(super) fn make(
             (None, Some(here)) => Arc::new(living::Here(here.observer())),
             (None, None) => Arc::new(Nothing::default()),
         };
-        if let (Some(afar), None) = (afar, &aggregator) {
+        if let (Some(afar), None, true) = (afar, &aggregator, has(Role::Query)) {
             let relay = Relay::new(others, afar, directory.clone());
             server = server.add(configured!(AggregateServiceServer::new(relay), REQUEST_BYTES));
         }
         let (store, secret) = (warehouse()?.store, secrets.visitor_secret);
-        let query = Query::new(store, living, directory.clone(), secret, &config.query.settings()).reading_ahead();
-        metrics::of_query(meters, query.watching());
-        server = server.add(configured!(QueryServiceServer::new(query), REQUEST_BYTES));
+        let engine = store.engine();
+        let query = Query::new(store, living.clone(), directory.clone(), secret, &config.query.settings());
+        let query = Arc::new(query.reading_ahead());
+        if has(Role::Query) {
+            metrics::of_query(meters, query.watching());
+            server = server.add(configured!(QueryServiceServer::from_arc(query.clone()), REQUEST_BYTES));
+        }
+        if has(Role::Segment) {
+            let Warehouse { store, segments, .. } = warehouse()?;
+            let reading = Arc::new(Readers { query, living, engine });
+            let segment = Segment::new(store, segments, reading, directory.clone(), &Default::default());
+            server = server.add(configured!(SegmentServiceServer::new(segment), REQUEST_BYTES));
+        }
     }
 
     let mut sign_ins = None;

@@ -41,7 +41,7 @@ impl Edge {
         let running = Running::start(config).await.unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut caddy = Command::new("caddy");
-        for service in ["INGEST", "QUERY", "AGGREGATE", "ADMIN"] {
+        for service in ["INGEST", "QUERY", "AGGREGATE", "ADMIN", "SEGMENT"] {
             caddy.env(format!("PISTATS_{service}"), format!("h2c://{}", running.address));
         }
         let caddy = caddy

@@ -174,7 +174,8 @@ fn only_the_edge_is_reached_from_outside_and_only_services_reach_the_engines() {
     for (name, service) in &compose.services {
         let is_public = service.ports.iter().any(|port| !port.starts_with("127.0.0.1:"));
         assert_eq!(is_public, name == "caddy", "{name}");
-        let may = ["ingest", "aggregate", "query", "admin", "register", "fluvio-sc", "fluvio-spu", "timescaledb"];
+        let may =
+            ["ingest", "aggregate", "query", "admin", "segment", "register", "fluvio-sc", "fluvio-spu", "timescaledb"];
         let reaches = service.networks.iter().any(|network| network == "engines");
         assert_eq!(reaches, may.contains(&name.as_str()), "{name}");
         // Without a network of its own a service is in one that leads outside.
@@ -210,7 +211,7 @@ fn every_command_of_ours_is_one_that_the_program_takes() {
             commands += 1;
         }
     }
-    assert_eq!(commands, 6);
+    assert_eq!(commands, 7);
 }
 
 #[test]

@@ -212,6 +212,7 @@ pub(crate) fn dimension(dimension: &Dimension) -> (v1::Dimension, String) {
         Dimension::EventName => v1::Dimension::EventName,
         Dimension::Topic => v1::Dimension::Topic,
         Dimension::UserId => v1::Dimension::UserId,
+        Dimension::Segment => v1::Dimension::Segment,
         Dimension::Property(key) => return (v1::Dimension::Property, key.clone()),
     };
     (number, String::new())

@@ -128,7 +128,7 @@ impl Cluster {
             own.log.url = format!("ingest://{}", ingest.address);
             aggregates.push(Running::start(own).await.unwrap());
         }
-        let mut own = process("query", &[Role::Query, Role::Admin]);
+        let mut own = process("query", &[Role::Query, Role::Admin, Role::Segment]);
         own.mesh.aggregate = aggregates.iter().map(Running::url).collect();
         own.mesh.ingest = vec![ingest.url()];
         let query = Running::start(own).await.unwrap();

@@ -15,7 +15,6 @@ use super::sets::DaySets;
 use super::tally::{Tallies, add};
 use crate::answer::cell;
 use crate::plan::{Malformed, Tenant};
-use crate::sql::Sql;
 use pistats_core::Day;
 use pistats_store::{Cell, Rows, Statement};
 use roaring::{MultiOps, RoaringBitmap};
@@ -82,7 +81,7 @@ impl Gather {
     fn sheets(&self, calm: bool) -> Option<Statement> {
         let kept = || self.wanted.iter().filter_map(|(_, kept)| kept.as_ref());
         let (first, last) = (kept().map(|kept| kept.first).min()?, kept().map(|kept| kept.last).max()?);
-        let mut sql = Sql::new(self.tenant.site(), self.tenant.dialect());
+        let mut sql = self.tenant.sql();
         let (first, last) = (sql.bind(i64::from(first.0)), sql.bind(i64::from(last.0)));
         let calm = if calm { " AND s.day NOT IN (SELECT day FROM sheet_dirty WHERE site = $1)" } else { "" };
         let text = format!(
@@ -136,7 +135,7 @@ impl Missing {
         let mut statements: Vec<Statement> = self.question.sheets(false).into_iter().collect();
         for ((_, kept), missing) in self.question.wanted.iter().zip(&self.missing) {
             let Some(kept) = kept.as_ref().filter(|_| !missing.is_empty()) else { continue };
-            let mut sql = Sql::new(self.question.tenant.site(), self.question.tenant.dialect());
+            let mut sql = self.question.tenant.sql();
             let dimension = sql.bind(i64::from(kept.dimension.number()));
             let values: Vec<String> = kept.values.iter().map(|value| sql.bind(value.as_ref())).collect();
             let bots = match kept.bots {

@@ -29,7 +29,7 @@ pub(crate) enum Of {
 
 /// The statement that reads a set from raw rows.
 pub(crate) fn statement(tenant: &Tenant, wanted: &DaysOf, days: Of) -> Statement {
-    let mut sql = Sql::new(tenant.site(), tenant.dialect());
+    let mut sql = tenant.sql();
     let only = |sql: &mut Sql<'_>, day: &str| match days {
         Of::AllDays => String::new(),
         Of::DirtyDays => {

@@ -48,6 +48,20 @@ impl DaySets {
         self.0.len()
     }
 
+    /// The visitors of at least so many days.
+    pub(crate) fn in_days(&self, least: u32) -> RoaringBitmap {
+        // Of those who were met n times so far, who is met again is met n + 1 times; the most first, so that a day counts once.
+        let mut met = vec![RoaringBitmap::new(); least.max(1) as usize];
+        for visitors in self.0.values() {
+            for times in (1..met.len()).rev() {
+                let again = &met[times - 1] & visitors.as_ref();
+                met[times] |= again;
+            }
+            met[0] |= visitors.as_ref();
+        }
+        met.pop().unwrap_or_default()
+    }
+
     /// The visitors of any of the days, both ends included.
     pub(crate) fn over(&self, first: Day, last: Day) -> Arc<RoaringBitmap> {
         if first > last {
@@ -78,6 +92,16 @@ mod tests {
         assert_eq!(over(0, 9), [3, 7]);
         assert_eq!(over(3, 9), [0u32; 0]);
         assert_eq!(over(2, 1), [0u32; 0]);
+    }
+
+    #[test]
+    fn who_is_there_on_several_days_is_counted_by_days() {
+        let sets = DaySets::of_pairs(&[1, 1, 2, 2, 2, 3], &[7, 8, 7, 8, 9, 7]).expect("sets");
+        let in_days = |least| sets.in_days(least).iter().collect::<Vec<u32>>();
+        assert_eq!(in_days(1), [7, 8, 9]);
+        assert_eq!(in_days(2), [7, 8]);
+        assert_eq!(in_days(3), [7]);
+        assert_eq!(in_days(4), [0u32; 0]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub struct BreakdownRows {
 
 /// Plans a Breakdown, with the same values over the compared range.
 pub fn breakdown(tenant: &Tenant, question: &Breakdown, compare: Option<Compare>) -> BreakdownPlan {
-    let mut sql = Sql::new(tenant.site(), tenant.dialect());
+    let mut sql = tenant.sql();
     let range = question.selection.range;
     let compared_range = compare.map(|compare| compare.range(range, tenant.zone()));
     let rows = |range, name| RowsOf { selected: Selected::new(&question.selection, range, tenant.zone()), name };

@@ -52,7 +52,7 @@ pub(crate) struct Sums {
 impl Asked<'_> {
     /// The candidates from `offset` on, `limit` of them.
     pub(crate) fn candidates(&self, limit: usize, offset: usize) -> Statement {
-        let mut sql = Sql::new(self.tenant.site(), self.tenant.dialect());
+        let mut sql = self.tenant.sql();
         let (a, b) = (self.rows(&self.span, "a_"), self.compared.as_ref().map(|span| self.rows(span, "b_")));
         a.add_ranks(&mut sql, self.question.order_by);
         let (limit, offset) = (sql.bind(limit as i64), sql.bind(offset as i64));
@@ -89,7 +89,7 @@ impl Asked<'_> {
     /// Whose first event ever lies on a dirty day of a span: one column of numbers. `None` without a dirty day.
     pub(crate) fn newcomers(&self, span: &Span) -> Option<Statement> {
         let range = span.dirty_range()?;
-        let mut sql = Sql::new(self.tenant.site(), self.tenant.dialect());
+        let mut sql = self.tenant.sql();
         newcomers(&mut sql, "", range, Some("v.first_day"));
         let dirty = span.is_dirty(&mut sql, "step");
         Some(sql.finish(&format!("SELECT visitor FROM newcomers WHERE {dirty}")).as_numbers())

@@ -25,7 +25,7 @@ pub struct ExportPage {
 
 /// Plans a page of at most `rows` events.
 pub fn export(tenant: &Tenant, selection: &Selection, after: Option<&After>, rows: u64) -> ExportPage {
-    let mut sql = Sql::new(tenant.site(), tenant.dialect());
+    let mut sql = tenant.sql();
     let selected = Selected::new(selection, selection.range, tenant.zone());
     let Source { from, conditions } = selected.events_in_range(&mut sql, "");
     let mut conditions = vec![conditions];

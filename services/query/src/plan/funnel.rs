@@ -10,7 +10,7 @@
 //! that matches no step says nothing and stays in the warehouse; in strict order it lies between two steps.
 
 use super::{Malformed, Tenant};
-use crate::sql::{self, At, Selected, Source, Sql, passes};
+use crate::sql::{self, At, Selected, Source, passes};
 use crate::walk::{Overflow, Rules, Walk};
 use pistats_core::report::{Funnel, FunnelAnswer};
 use pistats_core::time::{Bucket, Range};
@@ -47,7 +47,7 @@ impl From<Overflow> for Unanswered {
 /// Refused: more than 10,000 steps of time (field `interval`).
 pub fn funnel(tenant: &Tenant, question: &Funnel) -> Result<FunnelPlan, Invalid> {
     let periods = Periods::new(question, &tenant.zone)?;
-    let mut sql = Sql::new(tenant.site(), tenant.dialect());
+    let mut sql = tenant.sql();
     // What is looked at reaches further than the starts do.
     let (from, to) = question.selection.range.hull(&tenant.zone);
     let to = match question.limit_us {

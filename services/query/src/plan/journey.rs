@@ -32,7 +32,7 @@ pub struct JourneyPlan {
 /// Plans a page of a visitor's journey: at most `sessions` sessions, all of which start before `before`.
 pub fn journey(tenant: &Tenant, key: VisitorKey, sessions: u32, before: Option<Micros>) -> JourneyPlan {
     let start = || {
-        let mut sql = Sql::new(tenant.site(), tenant.dialect());
+        let mut sql = tenant.sql();
         let key = sql.bind(Cell::Wide(key.0));
         let who = format!(
             "SELECT v.visitor, v.key, v.first_us FROM visitor v WHERE v.site = $1 AND v.key = {key} \

@@ -223,8 +223,8 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    fn sql(&self) -> Sql<'static> {
-        Sql::new(self.tenant.site(), self.tenant.dialect())
+    fn sql(&self) -> Sql<'_> {
+        self.tenant.sql()
     }
 
     /// `…, ` that names the step of a row; nothing without steps.

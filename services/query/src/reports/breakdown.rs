@@ -18,6 +18,7 @@ impl Reports {
         deadline: Deadline,
     ) -> Result<BreakdownResponse, Status> {
         let (question, compare) = convert::breakdown(request).map_err(status::invalid)?;
+        let tenant = &*self.knowing(tenant, &question.selection.filters, deadline).await?;
         let list = async {
             lists::breakdown(&*self.store, &self.people.cache, tenant, &question, compare, Sheets::WhereCheaper)
                 .await

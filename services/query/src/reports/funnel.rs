@@ -17,6 +17,7 @@ impl Reports {
         deadline: Deadline,
     ) -> Result<FunnelResponse, Status> {
         let question = convert::funnel(request).map_err(status::invalid)?;
+        let tenant = &*self.knowing(tenant, &question.selection.filters, deadline).await?;
         let mut plan = plan::funnel(tenant, &question).map_err(status::invalid)?;
         let read = self.read(deadline, std::mem::take(&mut plan.statements)).await?;
         let (as_of, results) = (read.as_of, read.results);

@@ -34,6 +34,7 @@ impl Reports {
         question: &Retention,
         deadline: Deadline,
     ) -> Result<(AsOf, Vec<Cohort>), Status> {
+        let tenant = &*self.knowing(tenant, &question.selection.filters, deadline).await?;
         let plan = plan::retention(question).map_err(status::invalid)?;
         let people = self.people(tenant, &plan.sets, Vec::new(), deadline).await?;
         let cohorts = aside(move || plan.answer(&people.sets));

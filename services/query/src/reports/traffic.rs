@@ -42,6 +42,7 @@ impl Reports {
         compare: Option<Compare>,
         deadline: Deadline,
     ) -> Result<(AsOf, TrafficAnswer), Status> {
+        let tenant = &*self.knowing(tenant, &question.selection.filters, deadline).await?;
         let mut plan = plan::traffic(tenant, question, compare).map_err(status::invalid)?;
         let statements = std::mem::take(&mut plan.statements);
         if plan.sets.is_empty() {

@@ -3,7 +3,6 @@
 use super::{Days, Packed, Span};
 use crate::people::{BitmapCache, BitmapKey};
 use crate::plan::{Malformed, Tenant};
-use crate::sql::Sql;
 use pistats_core::Day;
 use pistats_core::report::Bots;
 use pistats_store::{Cell, Rows, SheetDimension, Statement};
@@ -59,7 +58,7 @@ impl Bitmaps {
     /// How the missing ones are read; nothing if there are none.
     pub(crate) fn statement(&self, tenant: &Tenant, span: &Span, wanted: Wanted) -> Option<Statement> {
         let (_, first) = self.missing.first()?;
-        let mut sql = Sql::new(tenant.site(), tenant.dialect());
+        let mut sql = tenant.sql();
         let dimension = sql.bind(i64::from(wanted.dimension.number()));
         let clean = span.is_clean(&mut sql, "b.day");
         let bots = match wanted.bots {

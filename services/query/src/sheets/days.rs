@@ -37,8 +37,7 @@ impl Days {
                 .collect();
             format!("site = $1 AND ({})", within.join(" OR "))
         };
-        let (mut sheets, mut marks) =
-            (Sql::new(tenant.site(), tenant.dialect()), Sql::new(tenant.site(), tenant.dialect()));
+        let (mut sheets, mut marks) = (tenant.sql(), tenant.sql());
         let of_sheets = format!("SELECT day, version FROM sheet WHERE {}", lies(&mut sheets));
         let of_marks = format!("SELECT DISTINCT day FROM sheet_dirty WHERE {}", lies(&mut marks));
         [sheets.finish(&of_sheets).as_numbers(), marks.finish(&of_marks).as_numbers()]

@@ -13,6 +13,7 @@
 
 use super::{Sql, all};
 use pistats_core::report::{Bots, Dimension, Filter, Operator, Selection};
+use pistats_core::segment::{Condition, Number, SegmentId, Subject, Test};
 use pistats_core::time::Range;
 use pistats_core::{Day, Micros, Zone};
 
@@ -105,6 +106,8 @@ pub(crate) fn value_of(sql: &mut Sql<'_>, dimension: &Dimension) -> Value {
         Dimension::Os => "e.os",
         Dimension::EventName => "e.name",
         Dimension::UserId => "e.user_id",
+        // Filters by segments ask for visitors (`passes`); there is nothing to list them by.
+        Dimension::Segment => "''",
     };
     Value::Event(column.to_owned())
 }
@@ -282,6 +285,12 @@ pub(crate) fn newcomers(sql: &mut Sql<'_>, name: &str, range: Range, step: Optio
 /// Whether a row passes one filter.
 pub(crate) fn passes(sql: &mut Sql<'_>, filter: &Filter) -> String {
     let (operator, negated) = filter.operator.positive();
+    if filter.dimension == Dimension::Segment {
+        let members = filter.values.iter().filter_map(|id| sql.segment(SegmentId::parse(id)?));
+        let each: Vec<String> = members.map(|part| format!("e.visitor IN (SELECT visitor FROM {part})")).collect();
+        let positive = if each.is_empty() { "false".to_owned() } else { each.join(" OR ") };
+        return if negated { format!("NOT ({positive})") } else { format!("({positive})") };
+    }
     let wanted: Vec<String> = filter.values.iter().map(|value| sql.bind(value.as_str())).collect();
     let one = |value: &str| matches(operator, value, &wanted);
     let positive = match value_of(sql, &filter.dimension) {
@@ -290,6 +299,45 @@ pub(crate) fn passes(sql: &mut Sql<'_>, filter: &Filter) -> String {
         Value::Items(items) => sql.dialect.any_item(&items, &one),
     };
     if negated { format!("NOT ({positive})") } else { format!("({positive})") }
+}
+
+/// Whether an event `e` meets a condition of a segment. NULL, which is not met, where it has no value.
+pub(crate) fn meets(sql: &mut Sql<'_>, condition: &Condition) -> String {
+    let filter = |operator, values: &[String], dimension: &Dimension| Filter {
+        dimension: dimension.clone(),
+        operator,
+        values: values.to_vec(),
+    };
+    let (sign, bound) = match (&condition.test, &condition.subject) {
+        (Test::Is(values), Subject::Dimension(of)) => return passes(sql, &filter(Operator::Is, values, of)),
+        (Test::IsNot(values), Subject::Dimension(of)) => return passes(sql, &filter(Operator::IsNot, values, of)),
+        (Test::Contains(values), Subject::Dimension(of)) => {
+            return passes(sql, &filter(Operator::Contains, values, of));
+        }
+        (Test::StartsWith(values), Subject::Dimension(of)) => {
+            return passes(sql, &filter(Operator::StartsWith, values, of));
+        }
+        (Test::Greater(bound), _) => (">", *bound),
+        (Test::Less(bound), _) => ("<", *bound),
+        // Texts of a number: refused where trees are read.
+        (_, Subject::Value) => return "false".to_owned(),
+    };
+    let Subject::Dimension(dimension) = &condition.subject else {
+        return format!("(e.value {sign} {})", sql.bind(bound.0));
+    };
+    let bound = sql.bind(bound.to_string());
+    let pattern = Number::PATTERN;
+    let one = |value: &str| {
+        format!(
+            "CASE WHEN {value} ~ '{pattern}' THEN CAST({value} AS decimal(18, 6)) {sign} \
+             CAST(CAST({bound} AS varchar) AS decimal(18, 6)) ELSE false END"
+        )
+    };
+    match value_of(sql, dimension) {
+        Value::Event(value) => format!("({})", one(&format!("({value})"))),
+        Value::Session(column) => format!("({})", one(column)),
+        Value::Items(items) => format!("({})", sql.dialect.any_item(&items, &one)),
+    }
 }
 
 fn matches(operator: Operator, value: &str, wanted: &[String]) -> String {

@@ -8,7 +8,7 @@
 //! not evaluated is wrong.
 
 use super::question::Question;
-use pistats_core::report::{Filter, Retention, RetentionMode, Selection};
+use pistats_core::report::{Dimension, Filter, Retention, RetentionMode, Selection};
 use pistats_core::time::Range;
 use pistats_core::{Changes, Day, SiteId, Zone};
 
@@ -26,17 +26,17 @@ impl Span {
         match question {
             // From memory: commits say nothing about it.
             Question::Realtime(..) => Span(Vec::new()),
-            Question::Traffic(asked, _) if is_of_sessions(&asked.selection.filters) => everything(),
+            Question::Traffic(asked, _) if reach_everywhere(&asked.selection.filters) => everything(),
             Question::Breakdown(asked, _)
-                if asked.dimension.is_of_session() || is_of_sessions(&asked.selection.filters) =>
+                if asked.dimension.is_of_session() || reach_everywhere(&asked.selection.filters) =>
             {
                 everything()
             }
             Question::Traffic(asked, compare) => ranges(&asked.selection, *compare, zone),
             Question::Breakdown(asked, compare) => ranges(&asked.selection, *compare, zone),
-            Question::Retention(asked) if is_of_sessions(&asked.selection.filters) => everything(),
+            Question::Retention(asked) if reach_everywhere(&asked.selection.filters) => everything(),
             Question::Retention(asked) => retention(asked, zone),
-            Question::Funnel(asked) if is_of_sessions(&asked.selection.filters) => everything(),
+            Question::Funnel(asked) if reach_everywhere(&asked.selection.filters) => everything(),
             Question::Funnel(asked) => {
                 let (first, last) = days(asked.selection.range, zone);
                 let last = match asked.limit_us {
@@ -60,9 +60,10 @@ impl Span {
     }
 }
 
-/// Entry and exit page of an event's session may change by an event of any other day: a session may last for days.
-fn is_of_sessions(filters: &[Filter]) -> bool {
-    filters.iter().any(|filter| filter.dimension.is_of_session())
+/// Entry and exit page of an event's session may change by an event of any other day: a session may last for days. Who is in
+/// a segment may change by any event at all.
+fn reach_everywhere(filters: &[Filter]) -> bool {
+    filters.iter().any(|filter| filter.dimension.is_of_session() || filter.dimension == Dimension::Segment)
 }
 
 fn ranges(selection: &Selection, compare: Option<pistats_core::report::Compare>, zone: &Zone) -> Span {
@@ -97,7 +98,7 @@ fn wider((first, last): (Day, Day)) -> (Day, Day) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pistats_core::report::{Bots, Breakdown, Compare, Dimension, Funnel, Metric, Operator, Period, Traffic};
+    use pistats_core::report::{Bots, Breakdown, Compare, Funnel, Metric, Operator, Period, Traffic};
     use pistats_core::{Micros, SiteChange};
 
     fn day(text: &str) -> Day {

@@ -10,6 +10,7 @@
 //!   retention  cohorts of a history worked out by hand, by days, weeks and months
 //!   journey    whose, page by page                                lists   breakdowns from sheets of clean, dirty and mixed days
 //!   realtime   what the living side says, of the key's site
+//!   segments who is in random segments, by SQL and by bitmaps; reports that are cut by them
 //!   refusals   what is refused, and the field that is named
 //! ```
 #![allow(clippy::unwrap_used)]
@@ -28,6 +29,7 @@ mod refusals;
 mod retention;
 mod rollups;
 mod sample;
+mod segments;
 mod warehouse;
 mod zones;
 

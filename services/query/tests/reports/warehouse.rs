@@ -62,6 +62,12 @@ impl Warehouse {
         Tenant::of(&self.sites[&SiteId(site)].site, self.store.engine())
     }
 
+    /// The visitors of a site by their numbers.
+    pub(crate) fn names(&self, site: u32) -> BTreeMap<u32, String> {
+        let visitors = self.sites[&SiteId(site)].visitors.iter();
+        visitors.map(|(name, (no, _))| (u32::try_from(no.0).unwrap(), name.clone())).collect()
+    }
+
     /// The service over this store, with a read key for each site.
     pub(crate) fn service(&self) -> Query {
         self.service_over(self.store.clone())

@@ -32,6 +32,8 @@ mod retention;
 mod rollups;
 #[path = "../reports/sample.rs"]
 mod sample;
+#[path = "../reports/segments.rs"]
+mod segments;
 #[path = "../reports/warehouse.rs"]
 mod warehouse;
 #[path = "../reports/zones.rs"]

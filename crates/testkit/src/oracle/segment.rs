@@ -1,0 +1,185 @@
+//! Segments: every visitor is looked at by itself, every clause by loops over its events.
+//!
+//! Shares the words of trees with the readers (`core::segment`), and nothing of how they are read.
+
+use super::{Oracle, OracleEvent};
+use pistats_core::report::Dimension;
+use pistats_core::segment::{
+    Amount, Book, Condition, Counted, Did, End, Facts, Node, Seen, SegmentId, Sequence, Subject, Test, When, Window,
+};
+use pistats_core::{Day, Micros, Zone};
+use std::collections::BTreeSet;
+
+/// The moment that a segment is asked about.
+struct Moment<'a> {
+    zone: &'a Zone,
+    today: Day,
+    book: &'a Book,
+}
+
+impl Moment<'_> {
+    /// How many days before today a day lies; negative for one to come.
+    fn age(&self, day: Day) -> i64 {
+        i64::from(self.today.0) - i64::from(day.0)
+    }
+
+    fn in_window(&self, window: Window, day: Day) -> bool {
+        match window {
+            Window::Ever => true,
+            Window::LastDays(days) => self.age(day) >= 0 && self.age(day) < i64::from(days),
+        }
+    }
+}
+
+impl Oracle {
+    /// The visitors in a segment at `now`, by the ids that they sent. The tree's members are looked up in the book.
+    pub fn segment(&self, tree: &Node, book: &Book, zone: &Zone, now: Micros) -> BTreeSet<String> {
+        let name = |visitor: usize| self.events[self.events_of[visitor][0]].visitor.clone();
+        self.members(tree, book, zone, now).into_iter().map(name).collect()
+    }
+
+    /// The same events, with segments that filters may name, as they are at `now`.
+    pub fn with_segments(mut self, book: &Book, zone: &Zone, now: Micros) -> Oracle {
+        let all = book.iter().map(|(id, tree)| (id.to_string(), self.members(tree, book, zone, now)));
+        self.segments = all.collect();
+        self
+    }
+
+    /// The segments that a visitor is in, by id.
+    pub(super) fn segments_of(&self, visitor: usize) -> BTreeSet<&str> {
+        self.segments.iter().filter(|(_, members)| members.contains(&visitor)).map(|(id, _)| id.as_str()).collect()
+    }
+
+    fn members(&self, tree: &Node, book: &Book, zone: &Zone, now: Micros) -> BTreeSet<usize> {
+        let moment = Moment { zone, today: zone.day_of(now), book };
+        let is_there = |visitor: &usize| self.events_of[*visitor].iter().any(|number| !self.events[*number].bot);
+        (0..self.events_of.len()).filter(is_there).filter(|visitor| self.selects(*visitor, tree, &moment)).collect()
+    }
+
+    fn selects(&self, visitor: usize, node: &Node, moment: &Moment<'_>) -> bool {
+        match node {
+            Node::All(nodes) => nodes.iter().all(|node| self.selects(visitor, node, moment)),
+            Node::Any(nodes) => nodes.iter().any(|node| self.selects(visitor, node, moment)),
+            Node::Not(of) => !self.selects(visitor, of, moment),
+            Node::Member(SegmentId(id)) => self.selects(visitor, &moment.book[&SegmentId(*id)], moment),
+            Node::Latest(condition) => {
+                let latest = self.by_people(visitor).last();
+                latest.is_some_and(|event| passes(event, condition))
+            }
+            Node::Did(did) => self.did(visitor, did, moment),
+            Node::Sequence(sequence) => self.took(visitor, sequence, moment),
+            Node::Seen(seen) => self.seen(visitor, *seen, moment),
+        }
+    }
+
+    /// The visitor's events that are not by bots, in order.
+    fn by_people(&self, visitor: usize) -> impl Iterator<Item = &OracleEvent> {
+        self.events_of[visitor].iter().map(|number| &self.events[*number]).filter(|event| !event.bot)
+    }
+
+    fn did(&self, visitor: usize, did: &Did, moment: &Moment<'_>) -> bool {
+        let (mut events, mut days) = (0, BTreeSet::new());
+        for event in self.by_people(visitor) {
+            let day = moment.zone.day_of(event.time);
+            if moment.in_window(did.window, day) && did.conditions.iter().all(|condition| passes(event, condition)) {
+                events += 1;
+                days.insert(day);
+            }
+        }
+        let count = match did.counted {
+            Counted::Events => events,
+            Counted::Days => days.len(),
+        };
+        match did.amount {
+            Amount::AtLeast(least) => count >= least as usize,
+            Amount::AtMost(most) => count <= most as usize,
+        }
+    }
+
+    /// Tries every event as a start, and from it always the next event that passes.
+    fn took(&self, visitor: usize, sequence: &Sequence, moment: &Moment<'_>) -> bool {
+        let events: Vec<&OracleEvent> = self
+            .by_people(visitor)
+            .filter(|event| moment.in_window(sequence.window, moment.zone.day_of(event.time)))
+            .collect();
+        (0..events.len()).any(|start| {
+            let mut rest = &events[start..];
+            let mut end = events[start].time;
+            for (number, step) in sequence.steps.iter().enumerate() {
+                let is_next = |event: &&OracleEvent| step.iter().all(|condition| passes(event, condition));
+                let Some(place) = rest.iter().position(is_next) else { return false };
+                if number == 0 && place != 0 {
+                    return false;
+                }
+                end = rest[place].time;
+                rest = &rest[place + 1..];
+            }
+            sequence.within_us.is_none_or(|within| end.0 - events[start].time.0 <= within)
+        })
+    }
+
+    fn seen(&self, visitor: usize, seen: Seen, moment: &Moment<'_>) -> bool {
+        let day = match seen.end {
+            End::First => moment.zone.day_of(self.events[self.events_of[visitor][0]].time),
+            End::Last => match self.by_people(visitor).map(|event| moment.zone.day_of(event.time)).max() {
+                Some(day) => day,
+                None => return false,
+            },
+        };
+        match seen.when {
+            When::LastDays(days) => moment.in_window(Window::LastDays(days), day),
+            When::LongerAgo(days) => moment.age(day) >= i64::from(days),
+            When::Since(first) => first <= day,
+            When::Before(first) => day < first,
+        }
+    }
+}
+
+fn passes(event: &OracleEvent, condition: &Condition) -> bool {
+    let values: Vec<&str> = match &condition.subject {
+        Subject::Value => {
+            return match (&condition.test, event.value) {
+                (Test::Greater(bound), Some(value)) => value > bound.0,
+                (Test::Less(bound), Some(value)) => value < bound.0,
+                _ => false,
+            };
+        }
+        Subject::Dimension(dimension) => values_of(event, dimension),
+    };
+    let some = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| test(value));
+    match &condition.test {
+        Test::Is(wanted) => some(&|value| wanted.iter().any(|wanted| value == wanted)),
+        Test::IsNot(wanted) => wanted.iter().all(|wanted| !some(&|value| value == wanted)),
+        Test::Contains(wanted) => some(&|value| wanted.iter().any(|wanted| value.contains(wanted.as_str()))),
+        Test::StartsWith(wanted) => some(&|value| wanted.iter().any(|wanted| value.starts_with(wanted.as_str()))),
+        Test::Greater(bound) => some(&|value| number(value).is_some_and(|number| number > i128::from(bound.0))),
+        Test::Less(bound) => some(&|value| number(value).is_some_and(|number| number < i128::from(bound.0))),
+    }
+}
+
+/// A number in millionths: 1 to 12 digits, perhaps a point and 1 to 6 more, perhaps a minus before them.
+fn number(text: &str) -> Option<i128> {
+    let (sign, rest) = if let Some(rest) = text.strip_prefix('-') { (-1, rest) } else { (1, text) };
+    let parts: Vec<&str> = rest.split('.').collect();
+    let is_long = |part: &str, most: usize| !part.is_empty() && part.len() <= most;
+    let fits = match parts.as_slice() {
+        [whole] => is_long(whole, 12),
+        [whole, behind] => is_long(whole, 12) && is_long(behind, 6),
+        _ => false,
+    };
+    if !fits || !rest.chars().all(|letter| letter == '.' || matches!(letter, '0'..='9')) {
+        return None;
+    }
+    let behind = parts.get(1).copied().unwrap_or("");
+    let digits = format!("{}{behind:0<6}", parts[0]);
+    Some(sign * digits.parse::<i128>().ok()?)
+}
+
+fn values_of<'a>(event: &'a OracleEvent, dimension: &Dimension) -> Vec<&'a str> {
+    assert!(!dimension.is_of_session() && *dimension != Dimension::Segment, "{dimension:?} is no trait of an event");
+    match dimension {
+        Dimension::Topic if event.topics.is_empty() => vec![""],
+        Dimension::Topic => event.topics.iter().map(String::as_str).collect(),
+        _ => vec![event.text(dimension)],
+    }
+}

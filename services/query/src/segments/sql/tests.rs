@@ -1,0 +1,48 @@
+use super::*;
+use pistats_core::directory::Site;
+use pistats_core::report::Dimension;
+use pistats_core::segment::{Amount, Did, End, Node, Seen, Sequence, Subject, Test, When, Window, plan};
+use pistats_core::{Micros, SiteId, Zone};
+use pistats_store::{Cell, Engine};
+
+fn tenant(engine: Engine) -> Tenant {
+    let site = Site { id: SiteId(7), name: String::new(), zone: Zone::utc(), created: Micros(0) };
+    Tenant::of(&site, engine)
+}
+
+fn is(dimension: Dimension, value: &str) -> Condition {
+    Condition { subject: Subject::Dimension(dimension), test: Test::Is(vec![value.to_owned()]) }
+}
+
+fn tree() -> Node {
+    let did = |conditions, amount, counted, window| Node::Did(Did { conditions, amount, counted, window });
+    let bought = || vec![is(Dimension::EventName, "purchase")];
+    Node::All(vec![
+        did(bought(), Amount::AtLeast(2), Counted::Events, Window::LastDays(30)),
+        did(vec![], Amount::AtLeast(3), Counted::Days, Window::Ever),
+        Node::Latest(is(Dimension::Country, "'; DROP TABLE event; --")),
+        Node::Any(vec![
+            Node::Seen(Seen { end: End::First, when: When::LongerAgo(7) }),
+            Node::Sequence(Sequence {
+                steps: vec![vec![is(Dimension::Path, "/a")], vec![], bought()],
+                within_us: Some(Micros::HOUR),
+                window: Window::LastDays(1),
+            }),
+        ]),
+        Node::Not(Box::new(did(bought(), Amount::AtLeast(1), Counted::Events, Window::LastDays(1)))),
+    ])
+}
+
+#[test]
+fn a_tree_is_one_statement_of_joins_and_all_its_values_are_bound() {
+    let statement = statement(&tenant(Engine::DuckDb), &plan(&tree(), Day(100)));
+    assert_eq!(statement.sql, include_str!("tree.sql").trim_end());
+    assert!(statement.values.contains(&Cell::Text("'; DROP TABLE event; --".into())));
+    assert!(!statement.sql.contains("DROP") && !statement.sql.contains("purchase"), "no value stands in the text");
+}
+
+#[test]
+fn both_engines_are_asked_in_the_same_words() {
+    let text = |engine| statement(&tenant(engine), &plan(&tree(), Day(100))).sql;
+    assert_eq!(text(Engine::DuckDb), text(Engine::Postgres));
+}
