@@ -58,6 +58,7 @@ pub use counts::{BreakdownAnswer, TrafficAnswer};
 pub use event::OracleEvent;
 pub use journey::{JourneyAnswer, JourneySession};
 pub use realtime::{Realtime, Trend};
+pub use segment::Flaw;
 
 use pistats_core::report::{Bots, Dimension, Filter, Operator, Selection};
 use pistats_core::time::{Bucket, Range};

@@ -23,6 +23,7 @@ pub use crate::answer::Malformed;
 use crate::segments::Plans;
 use crate::sql::{Dialect, Sql, dialect_of};
 use pistats_core::directory::Site;
+use pistats_core::segment::SegmentId;
 use pistats_core::{SiteId, Zone};
 use pistats_store::Engine;
 use std::sync::Arc;
@@ -43,9 +44,14 @@ impl Tenant {
         Tenant { site: site.id, zone: site.zone.clone(), dialect: dialect_of(engine), segments: Arc::default() }
     }
 
-    /// The same, for a question whose filters name these segments.
-    pub(crate) fn with_segments(&self, segments: Plans) -> Tenant {
+    /// The same, for a question whose filters name these segments, planned for the moment of asking.
+    pub fn with_segments(&self, segments: Plans) -> Tenant {
         Tenant { segments: Arc::new(segments), ..self.clone() }
+    }
+
+    /// Whether a filter may name a segment.
+    pub(crate) fn knows(&self, id: SegmentId) -> bool {
+        self.segments.contains_key(&id)
     }
 
     /// A statement about this tenant, under construction.

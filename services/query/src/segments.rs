@@ -23,7 +23,7 @@ use pistats_core::segment::{Plan, SegmentId};
 use std::collections::HashMap;
 
 /// Segments that filters may name, planned for the moment of asking.
-pub(crate) type Plans = HashMap<SegmentId, Plan>;
+pub type Plans = HashMap<SegmentId, Plan>;
 
 /// What a segment was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,11 +10,77 @@ use pistats_core::segment::{
 use pistats_core::{Day, Micros, Zone};
 use std::collections::BTreeSet;
 
+/// A comparison that is turned the wrong way, one at a time: what a reader might get wrong. Tests hold that the trees which
+/// readers are compared by tell each of them from the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// More than, where at least is meant.
+    AtLeast,
+    /// Less than, where at most is meant.
+    AtMost,
+    CountsEventsForDays,
+    CountsDaysForEvents,
+    WithoutToday,
+    WithToTheFuture,
+    WithoutTheFirstDay,
+    OneDayMore,
+    /// A sequence that takes exactly as long as it may fails.
+    Within,
+    /// One event takes two steps.
+    TwoStepsAtOnce,
+    LatestIsFirst,
+    SinceIsAfter,
+    BeforeIsUntil,
+    LongerAgo,
+    FirstSeenIsLast,
+    GreaterOrEqual,
+    LessOrEqual,
+    IsNotIsIs,
+    ContainsIsStartsWith,
+    StartsWithIsContains,
+    BotsCount,
+    BotsAreVisitors,
+    AllIsAny,
+    AnyIsAll,
+    NotIsNothing,
+}
+
+impl Flaw {
+    pub const ALL: [Flaw; 25] = [
+        Flaw::AtLeast,
+        Flaw::AtMost,
+        Flaw::CountsEventsForDays,
+        Flaw::CountsDaysForEvents,
+        Flaw::WithoutToday,
+        Flaw::WithToTheFuture,
+        Flaw::WithoutTheFirstDay,
+        Flaw::OneDayMore,
+        Flaw::Within,
+        Flaw::TwoStepsAtOnce,
+        Flaw::LatestIsFirst,
+        Flaw::SinceIsAfter,
+        Flaw::BeforeIsUntil,
+        Flaw::LongerAgo,
+        Flaw::FirstSeenIsLast,
+        Flaw::GreaterOrEqual,
+        Flaw::LessOrEqual,
+        Flaw::IsNotIsIs,
+        Flaw::ContainsIsStartsWith,
+        Flaw::StartsWithIsContains,
+        Flaw::BotsCount,
+        Flaw::BotsAreVisitors,
+        Flaw::AllIsAny,
+        Flaw::AnyIsAll,
+        Flaw::NotIsNothing,
+    ];
+}
+
 /// The moment that a segment is asked about.
 struct Moment<'a> {
     zone: &'a Zone,
     today: Day,
     book: &'a Book,
+    flaw: Option<Flaw>,
 }
 
 impl Moment<'_> {
@@ -26,21 +92,52 @@ impl Moment<'_> {
     fn in_window(&self, window: Window, day: Day) -> bool {
         match window {
             Window::Ever => true,
-            Window::LastDays(days) => self.age(day) >= 0 && self.age(day) < i64::from(days),
+            Window::LastDays(days) => {
+                let days = i64::from(days);
+                let oldest = match self.flaw {
+                    Some(Flaw::WithoutTheFirstDay) => days - 2,
+                    Some(Flaw::OneDayMore) => days,
+                    _ => days - 1,
+                };
+                let newest = match self.flaw {
+                    Some(Flaw::WithoutToday) => 1,
+                    Some(Flaw::WithToTheFuture) => i64::MIN,
+                    _ => 0,
+                };
+                newest <= self.age(day) && self.age(day) <= oldest
+            }
         }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
     }
 }
 
 impl Oracle {
     /// The visitors in a segment at `now`, by the ids that they sent. The tree's members are looked up in the book.
     pub fn segment(&self, tree: &Node, book: &Book, zone: &Zone, now: Micros) -> BTreeSet<String> {
+        self.flawed_segment(tree, book, zone, now, None)
+    }
+
+    /// The same with one comparison turned the wrong way.
+    pub fn flawed_segment(
+        &self,
+        tree: &Node,
+        book: &Book,
+        zone: &Zone,
+        now: Micros,
+        flaw: Option<Flaw>,
+    ) -> BTreeSet<String> {
         let name = |visitor: usize| self.events[self.events_of[visitor][0]].visitor.clone();
-        self.members(tree, book, zone, now).into_iter().map(name).collect()
+        let moment = Moment { zone, today: zone.day_of(now), book, flaw };
+        self.members(tree, &moment).into_iter().map(name).collect()
     }
 
     /// The same events, with segments that filters may name, as they are at `now`.
     pub fn with_segments(mut self, book: &Book, zone: &Zone, now: Micros) -> Oracle {
-        let all = book.iter().map(|(id, tree)| (id.to_string(), self.members(tree, book, zone, now)));
+        let moment = Moment { zone, today: zone.day_of(now), book, flaw: None };
+        let all = book.iter().map(|(id, tree)| (id.to_string(), self.members(tree, &moment)));
         self.segments = all.collect();
         self
     }
@@ -50,21 +147,25 @@ impl Oracle {
         self.segments.iter().filter(|(_, members)| members.contains(&visitor)).map(|(id, _)| id.as_str()).collect()
     }
 
-    fn members(&self, tree: &Node, book: &Book, zone: &Zone, now: Micros) -> BTreeSet<usize> {
-        let moment = Moment { zone, today: zone.day_of(now), book };
-        let is_there = |visitor: &usize| self.events_of[*visitor].iter().any(|number| !self.events[*number].bot);
-        (0..self.events_of.len()).filter(is_there).filter(|visitor| self.selects(*visitor, tree, &moment)).collect()
+    fn members(&self, tree: &Node, moment: &Moment<'_>) -> BTreeSet<usize> {
+        let is_there = |visitor: &usize| {
+            let by_people = self.events_of[*visitor].iter().any(|number| !self.events[*number].bot);
+            by_people || moment.has(Flaw::BotsAreVisitors)
+        };
+        (0..self.events_of.len()).filter(is_there).filter(|visitor| self.selects(*visitor, tree, moment)).collect()
     }
 
     fn selects(&self, visitor: usize, node: &Node, moment: &Moment<'_>) -> bool {
         match node {
-            Node::All(nodes) => nodes.iter().all(|node| self.selects(visitor, node, moment)),
-            Node::Any(nodes) => nodes.iter().any(|node| self.selects(visitor, node, moment)),
-            Node::Not(of) => !self.selects(visitor, of, moment),
+            Node::All(nodes) if !moment.has(Flaw::AllIsAny) => nodes.iter().all(|n| self.selects(visitor, n, moment)),
+            Node::Any(nodes) if moment.has(Flaw::AnyIsAll) => nodes.iter().all(|n| self.selects(visitor, n, moment)),
+            Node::All(nodes) | Node::Any(nodes) => nodes.iter().any(|node| self.selects(visitor, node, moment)),
+            Node::Not(of) => self.selects(visitor, of, moment) == moment.has(Flaw::NotIsNothing),
             Node::Member(SegmentId(id)) => self.selects(visitor, &moment.book[&SegmentId(*id)], moment),
             Node::Latest(condition) => {
-                let latest = self.by_people(visitor).last();
-                latest.is_some_and(|event| passes(event, condition))
+                let mut events = self.by_people(visitor, moment);
+                let latest = if moment.has(Flaw::LatestIsFirst) { events.next() } else { events.last() };
+                latest.is_some_and(|event| passes(event, condition, moment.flaw))
             }
             Node::Did(did) => self.did(visitor, did, moment),
             Node::Sequence(sequence) => self.took(visitor, sequence, moment),
@@ -73,24 +174,29 @@ impl Oracle {
     }
 
     /// The visitor's events that are not by bots, in order.
-    fn by_people(&self, visitor: usize) -> impl Iterator<Item = &OracleEvent> {
-        self.events_of[visitor].iter().map(|number| &self.events[*number]).filter(|event| !event.bot)
+    fn by_people(&self, visitor: usize, moment: &Moment<'_>) -> impl Iterator<Item = &OracleEvent> {
+        let bots_count = moment.has(Flaw::BotsCount);
+        self.events_of[visitor].iter().map(|number| &self.events[*number]).filter(move |event| !event.bot || bots_count)
     }
 
     fn did(&self, visitor: usize, did: &Did, moment: &Moment<'_>) -> bool {
         let (mut events, mut days) = (0, BTreeSet::new());
-        for event in self.by_people(visitor) {
+        for event in self.by_people(visitor, moment) {
             let day = moment.zone.day_of(event.time);
-            if moment.in_window(did.window, day) && did.conditions.iter().all(|condition| passes(event, condition)) {
+            if moment.in_window(did.window, day) && did.conditions.iter().all(|c| passes(event, c, moment.flaw)) {
                 events += 1;
                 days.insert(day);
             }
         }
-        let count = match did.counted {
-            Counted::Events => events,
-            Counted::Days => days.len(),
+        let count = match (did.counted, moment.flaw) {
+            (Counted::Events, Some(Flaw::CountsDaysForEvents)) => days.len(),
+            (Counted::Days, Some(Flaw::CountsEventsForDays)) => events,
+            (Counted::Events, _) => events,
+            (Counted::Days, _) => days.len(),
         };
         match did.amount {
+            Amount::AtLeast(least) if moment.has(Flaw::AtLeast) => count > least as usize,
+            Amount::AtMost(most) if moment.has(Flaw::AtMost) => count < most as usize,
             Amount::AtLeast(least) => count >= least as usize,
             Amount::AtMost(most) => count <= most as usize,
         }
@@ -99,35 +205,41 @@ impl Oracle {
     /// Tries every event as a start, and from it always the next event that passes.
     fn took(&self, visitor: usize, sequence: &Sequence, moment: &Moment<'_>) -> bool {
         let events: Vec<&OracleEvent> = self
-            .by_people(visitor)
+            .by_people(visitor, moment)
             .filter(|event| moment.in_window(sequence.window, moment.zone.day_of(event.time)))
             .collect();
         (0..events.len()).any(|start| {
             let mut rest = &events[start..];
             let mut end = events[start].time;
             for (number, step) in sequence.steps.iter().enumerate() {
-                let is_next = |event: &&OracleEvent| step.iter().all(|condition| passes(event, condition));
+                let is_next = |event: &&OracleEvent| step.iter().all(|c| passes(event, c, moment.flaw));
                 let Some(place) = rest.iter().position(is_next) else { return false };
                 if number == 0 && place != 0 {
                     return false;
                 }
                 end = rest[place].time;
-                rest = &rest[place + 1..];
+                rest = if moment.has(Flaw::TwoStepsAtOnce) { &rest[place..] } else { &rest[place + 1..] };
             }
-            sequence.within_us.is_none_or(|within| end.0 - events[start].time.0 <= within)
+            let took = end.0 - events[start].time.0;
+            sequence.within_us.is_none_or(|within| took < within || took == within && !moment.has(Flaw::Within))
         })
     }
 
     fn seen(&self, visitor: usize, seen: Seen, moment: &Moment<'_>) -> bool {
         let day = match seen.end {
-            End::First => moment.zone.day_of(self.events[self.events_of[visitor][0]].time),
-            End::Last => match self.by_people(visitor).map(|event| moment.zone.day_of(event.time)).max() {
+            End::First if !moment.has(Flaw::FirstSeenIsLast) => {
+                moment.zone.day_of(self.events[self.events_of[visitor][0]].time)
+            }
+            _ => match self.by_people(visitor, moment).map(|event| moment.zone.day_of(event.time)).max() {
                 Some(day) => day,
                 None => return false,
             },
         };
         match seen.when {
             When::LastDays(days) => moment.in_window(Window::LastDays(days), day),
+            When::LongerAgo(days) if moment.has(Flaw::LongerAgo) => moment.age(day) > i64::from(days),
+            When::Since(first) if moment.has(Flaw::SinceIsAfter) => first < day,
+            When::Before(first) if moment.has(Flaw::BeforeIsUntil) => day <= first,
             When::LongerAgo(days) => moment.age(day) >= i64::from(days),
             When::Since(first) => first <= day,
             When::Before(first) => day < first,
@@ -135,25 +247,41 @@ impl Oracle {
     }
 }
 
-fn passes(event: &OracleEvent, condition: &Condition) -> bool {
+fn passes(event: &OracleEvent, condition: &Condition, flaw: Option<Flaw>) -> bool {
+    let is_more = |number: i128, bound: i64| {
+        number > i128::from(bound) || flaw == Some(Flaw::GreaterOrEqual) && number == i128::from(bound)
+    };
+    let is_less = |number: i128, bound: i64| {
+        number < i128::from(bound) || flaw == Some(Flaw::LessOrEqual) && number == i128::from(bound)
+    };
     let values: Vec<&str> = match &condition.subject {
         Subject::Value => {
             return match (&condition.test, event.value) {
-                (Test::Greater(bound), Some(value)) => value > bound.0,
-                (Test::Less(bound), Some(value)) => value < bound.0,
+                (Test::Greater(bound), Some(value)) => is_more(i128::from(value), bound.0),
+                (Test::Less(bound), Some(value)) => is_less(i128::from(value), bound.0),
                 _ => false,
             };
         }
         Subject::Dimension(dimension) => values_of(event, dimension),
     };
     let some = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| test(value));
+    let contains = |value: &str, wanted: &String| match flaw {
+        Some(Flaw::ContainsIsStartsWith) => value.starts_with(wanted.as_str()),
+        _ => value.contains(wanted.as_str()),
+    };
+    let starts_with = |value: &str, wanted: &String| match flaw {
+        Some(Flaw::StartsWithIsContains) => value.contains(wanted.as_str()),
+        _ => value.starts_with(wanted.as_str()),
+    };
     match &condition.test {
-        Test::Is(wanted) => some(&|value| wanted.iter().any(|wanted| value == wanted)),
-        Test::IsNot(wanted) => wanted.iter().all(|wanted| !some(&|value| value == wanted)),
-        Test::Contains(wanted) => some(&|value| wanted.iter().any(|wanted| value.contains(wanted.as_str()))),
-        Test::StartsWith(wanted) => some(&|value| wanted.iter().any(|wanted| value.starts_with(wanted.as_str()))),
-        Test::Greater(bound) => some(&|value| number(value).is_some_and(|number| number > i128::from(bound.0))),
-        Test::Less(bound) => some(&|value| number(value).is_some_and(|number| number < i128::from(bound.0))),
+        Test::IsNot(wanted) if flaw != Some(Flaw::IsNotIsIs) => {
+            wanted.iter().all(|wanted| !some(&|value| value == wanted))
+        }
+        Test::Is(wanted) | Test::IsNot(wanted) => some(&|value| wanted.iter().any(|wanted| value == wanted)),
+        Test::Contains(wanted) => some(&|value| wanted.iter().any(|wanted| contains(value, wanted))),
+        Test::StartsWith(wanted) => some(&|value| wanted.iter().any(|wanted| starts_with(value, wanted))),
+        Test::Greater(bound) => some(&|value| number(value).is_some_and(|number| is_more(number, bound.0))),
+        Test::Less(bound) => some(&|value| number(value).is_some_and(|number| is_less(number, bound.0))),
     }
 }
 

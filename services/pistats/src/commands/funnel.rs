@@ -42,7 +42,7 @@ fn step(text: &str) -> Result<Condition, Failure> {
 }
 
 /// Reads a length of time: `45s`, `30m`, `12h`, `7d`. Microseconds.
-fn span(text: &str) -> Result<i64, Failure> {
+pub(super) fn span(text: &str) -> Result<i64, Failure> {
     let units = [("s", Micros::SECOND), ("m", Micros::MINUTE), ("h", Micros::HOUR), ("d", Micros::DAY)];
     let read = units.into_iter().find_map(|(unit, micros)| {
         let count: i64 = text.strip_suffix(unit)?.parse().ok()?;

@@ -99,6 +99,21 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     assert!(user.explains(&["query", "journey", "--id", "nobody"]).contains("never saw this visitor"));
     assert!(user.explains(&["query", "breakdown", "planet"]).contains("no dimension"));
 
+    let landing = r#"{"did": {"where": [{"path": {"starts_with": "/shop"}}], "at_most": 0}}"#;
+    assert!(user.explains(&["segment", "create", "Lookers", landing]).contains("--scope manage"));
+    user.says(&["key", "create", "--site", "example.org", "--scope", "manage"]);
+    let kept = user.says(&["segment", "create", "Lookers", landing]);
+    assert!(kept.contains("did not anything (with path starts with \"/shop\")"), "{kept}");
+    assert!(user.says(&["segment", "list"]).contains("Lookers"));
+    assert!(user.says(&["segment", "preview", "Lookers", "--sql"]).contains("1 of 2 visitors"));
+    assert_eq!(user.says(&["segment", "members", "Lookers"]).lines().count(), 1);
+    let id: serde_json::Value = serde_json::from_str(&user.says(&["segment", "get", "Lookers", "--json"])).unwrap();
+    let within = format!("segment={}", id["id"].as_str().unwrap());
+    assert_eq!(asked(&["traffic", "--filter", &within])["total"]["events"], 1);
+    assert!(user.says(&["segment", "watch", "Lookers", "--messages", "1"]).contains("1 visitors"));
+    assert!(user.explains(&["segment", "preview", "--tree", r#"{"all": []}"#]).contains("root.all.nodes"));
+    user.says(&["segment", "delete", "Lookers"]);
+
     // A reader that goes away early, as `| head` does, is no fault.
     let mut cut = Command::new(env!("CARGO_BIN_EXE_pistats"))
         .args(["config", "--dump"])

@@ -13,6 +13,7 @@
 //!   zones        a site gets another zone: as if it had always had it, also killed halfway
 //!   tenants      a key opens its own site, as far as its scope says
 //!   pages        files and calls on one port, and how a browser signs in
+//!   segments     who is in one: counted, listed, watched, and as a filter of every report
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
 //!
@@ -40,6 +41,7 @@ mod reflection;
 mod replay;
 mod reports;
 mod rubbish;
+mod segments;
 mod tenants;
 mod topology;
 mod twice;

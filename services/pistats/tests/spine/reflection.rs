@@ -36,6 +36,7 @@ async fn every_rpc_is_listed_described_and_called_by_reflection() {
                 "pistats.ingest.v1.ResubmitService",
                 "pistats.log.v1.LogService",
                 "pistats.query.v1.QueryService",
+                "pistats.segment.v1.SegmentService",
             ]
         );
         let mut called = 0;
@@ -60,7 +61,7 @@ async fn every_rpc_is_listed_described_and_called_by_reflection() {
                 called += 1;
             }
         }
-        assert_eq!(called, 29);
+        assert_eq!(called, 37);
         let faulty = r#"{"range":{"days":{"first":"yesterday","last":"2024-01-01"}}}"#;
         let header = format!("authorization: Bearer {}", site.read);
         let told = text(&grpcurl(&["-H", &header, "-d", faulty, &address, "pistats.query.v1.QueryService/Traffic"]));

@@ -70,7 +70,7 @@ impl Reports {
         let by_segment = filters.iter().filter(|filter| filter.dimension == Dimension::Segment);
         let named: Vec<SegmentId> =
             by_segment.flat_map(|filter| &filter.values).filter_map(|id| SegmentId::parse(id)).collect();
-        if named.is_empty() {
+        if named.iter().all(|id| tenant.knows(*id)) {
             return Ok(Cow::Borrowed(tenant));
         }
         let today = tenant.zone().day_of((self.clock)());

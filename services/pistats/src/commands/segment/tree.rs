@@ -14,6 +14,7 @@
 
 use crate::commands::Failure;
 use crate::commands::filter::dimension;
+use crate::commands::funnel::span;
 use pistats_proto::query::v1::Dimension;
 use pistats_proto::segment::v1::*;
 use serde_json::{Map, Value};
@@ -107,9 +108,7 @@ fn sequence(json: &Map<String, Value>) -> Result<Sequence, Failure> {
                 })?;
             }
             "within" => {
-                let length = text(value)?.parse::<humantime::Duration>();
-                let length = length.map_err(|error| format!("sequence: within: {error}"))?;
-                sequence.within_us = i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
+                sequence.within_us = span(&text(value)?).map_err(|error| format!("sequence: within: {error}"))?;
             }
             "last_days" => sequence.last_days = count(value)?,
             other => return Err(format!("sequence: {other:?} is none of steps, within, last_days")),
