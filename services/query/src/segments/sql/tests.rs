@@ -36,7 +36,10 @@ fn tree() -> Node {
 #[test]
 fn a_tree_is_one_statement_of_joins_and_all_its_values_are_bound() {
     let statement = statement(&tenant(Engine::DuckDb), &plan(&tree(), Day(100)));
-    assert_eq!(statement.sql, include_str!("tree.sql").trim_end());
+    let count = |text: &str| statement.sql.matches(text).count();
+    assert_eq!(count(" AS ("), 13, "6 leaves, 3 steps, newcomers, latest instants, 2 sets: {}", statement.sql);
+    assert_eq!((count(" JOIN "), count("LEFT JOIN"), count(" UNION ")), (5, 1, 1), "{}", statement.sql);
+    assert_eq!(count(" OVER (PARTITION BY visitor"), 2, "a pass a step after the first");
     assert!(statement.values.contains(&Cell::Text("'; DROP TABLE event; --".into())));
     assert!(!statement.sql.contains("DROP") && !statement.sql.contains("purchase"), "no value stands in the text");
 }
