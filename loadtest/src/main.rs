@@ -6,7 +6,6 @@
 //!   ingest     batches to any collector: events a second, waits, CPU
 //!   watch      streams of reports while events come: commit → delta, bytes a stream
 //!   people     uniques, retention and top pages of ten million events, beside the same by SQL
-//!   segments   who is in segments of three clauses over ten million events, from bitmaps and by SQL
 //! ```
 //!
 //! A scenario is a module with `Args` (its flags) and `async fn run(Args)`: adding one takes a `mod`, a line in [`Scenario`]
@@ -19,7 +18,6 @@ mod import;
 mod ingest;
 mod people;
 mod program;
-mod segments;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -48,8 +46,6 @@ enum Scenario {
     BenchImport(import::Args),
     /// Imports made-up events and asks for uniques, retention and top pages, from bitmaps and by SQL
     BenchPeople(people::Args),
-    /// Imports made-up events and counts segments of three clauses, as quickly as it goes and by SQL
-    BenchSegments(segments::Args),
     /// Lets many watch reports while events come, and tells how late they hear of it and what they cost
     BenchWatch(watch::Args),
     /// Sends batches to a collector and tells events a second, waits and the server's CPU time
@@ -72,7 +68,6 @@ async fn run(scenario: Scenario) -> Result<(), Failure> {
         Scenario::Generate(args) => generate::run(&args),
         Scenario::BenchImport(args) => import::run(&args).await,
         Scenario::BenchPeople(args) => people::run(&args).await,
-        Scenario::BenchSegments(args) => segments::run(&args).await,
         Scenario::BenchWatch(args) => watch::run(&args).await,
         Scenario::Ingest(args) => ingest::run(&args).await,
     }

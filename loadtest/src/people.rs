@@ -55,7 +55,7 @@ pub(crate) struct Args {
 }
 
 /// The first day of the made events.
-pub(crate) const FIRST_DAY: &str = "2024-01-01";
+const FIRST_DAY: &str = "2024-01-01";
 /// Cohorts, and cells of each.
 const COHORTS: i32 = 30;
 const TOP_PAGES: u32 = 100;
@@ -83,7 +83,7 @@ async fn measure(args: &Args) -> Result<Figures, Failure> {
         Some(work) => work.clone(),
         None => import::beside(&args.program)?,
     };
-    let file = made(args.events, args.visitors, args.days, &work)?;
+    let file = made(args, &work)?;
     let workplace = Workplace::new(&args.program, &work)?;
     let server = workplace.serve().await?;
     let site = import::create_site(&workplace, &server).await?;
@@ -126,28 +126,28 @@ async fn measure(args: &Args) -> Result<Figures, Failure> {
 }
 
 /// The events as a file, made once for the same flags.
-pub(crate) fn made(events: u64, visitors: u64, days: u32, work: &Path) -> Result<PathBuf, Failure> {
-    let path = work.join(format!("people-{events}-{visitors}-{days}.ndjson"));
+fn made(args: &Args, work: &Path) -> Result<PathBuf, Failure> {
+    let path = work.join(format!("people-{}-{}-{}.ndjson", args.events, args.visitors, args.days));
     if !path.exists() {
         eprintln!("making {} once", path.display());
         let failed = |error: std::io::Error| format!("{}: {error}", path.display());
         std::fs::create_dir_all(work).map_err(failed)?;
         // Under another name until it is whole.
         let new = path.with_extension("new");
-        generate::run(&generate::Args::of(events, visitors, days, FIRST_DAY, new.clone())?)?;
+        generate::run(&generate::Args::of(args.events, args.visitors, args.days, FIRST_DAY, new.clone())?)?;
         std::fs::rename(&new, &path).map_err(failed)?;
     }
     path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// What the server says of its bitmaps.
-pub(crate) struct Built {
-    pub(crate) bitmaps: u64,
+struct Built {
+    bitmaps: u64,
     bytes: u64,
 }
 
 /// Waits until no hour and no day is behind.
-pub(crate) async fn built(workplace: &Workplace, server: &Server) -> Result<Built, Failure> {
+async fn built(workplace: &Workplace, server: &Server) -> Result<Built, Failure> {
     let data = workplace.data();
     loop {
         let status =
@@ -207,18 +207,13 @@ struct Asked {
 }
 
 impl Asked {
-    fn told(self) -> String {
-        waits(self.first, self.rest)
+    fn told(mut self) -> String {
+        let ms = |wait: Duration| wait.as_secs_f64() * 1_000.0;
+        self.rest.sort_unstable();
+        let p50 = self.rest.get(self.rest.len() / 2).copied().unwrap_or(self.first);
+        let most = self.rest.last().copied().unwrap_or(self.first);
+        format!("{:.1}, {:.1}, {:.1}", ms(self.first), ms(p50), ms(most))
     }
-}
-
-/// The first wait, the median and the longest of the others, milliseconds.
-pub(crate) fn waits(first: Duration, mut rest: Vec<Duration>) -> String {
-    let ms = |wait: Duration| wait.as_secs_f64() * 1_000.0;
-    rest.sort_unstable();
-    let p50 = rest.get(rest.len() / 2).copied().unwrap_or(first);
-    let most = rest.last().copied().unwrap_or(first);
-    format!("{:.1}, {:.1}, {:.1}", ms(first), ms(p50), ms(most))
 }
 
 struct Asker {
