@@ -113,7 +113,8 @@ mod tests {
     /// Calls answer UNIMPLEMENTED, pages their name.
     fn service(
         calls: &Calls,
-    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + use<> {
+    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + use<>
+    {
         let pages = axum::Router::new()
             .route("/page", get(|| async { "a page" }))
             .route("/failing", get(|| async { std::hint::black_box(None::<&str>).expect("planned") }))
@@ -123,7 +124,7 @@ mod tests {
     }
 
     async fn get_from(
-        service: impl Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+        service: impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>,
         path: &str,
         kind: &str,
     ) -> (StatusCode, bool, String) {

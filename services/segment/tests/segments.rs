@@ -62,7 +62,7 @@ async fn a_segment_that_is_used_is_not_taken_away_and_never_becomes_a_member_of_
     assert_eq!(used.code(), Code::FailedPrecondition);
     assert!(used.message().contains("Outer"), "{used}");
     let all = house.service.list_segments(asked(READ, ListSegmentsRequest {})).await.unwrap().into_inner().segments;
-    assert_eq!(all[0].used_in, [outer.id.clone()]);
+    assert_eq!(all[0].used_in, std::slice::from_ref(&outer.id));
     let any = Node { node: Some(node::Node::Any(NodeList { nodes: vec![did("a"), members_of(&outer.id)] })) };
     let cycle = house.service.update_segment(asked(MANAGE, update(&inner.id, Some(any)))).await.unwrap_err();
     assert_eq!(cycle.code(), Code::InvalidArgument);

@@ -62,9 +62,8 @@ impl Clause<'_> {
         }
         match (self, memory) {
             (Clause::Latest(condition), Memory::Latest(latest)) => {
-                if latest.is_none_or(|(known, _)| place > known) {
-                    *latest = Some((place, condition.holds(event)));
-                }
+                let is_newer = latest.is_none_or(|(known, _)| place > known);
+                *latest = if is_newer { Some((place, condition.holds(event))) } else { *latest };
             }
             (Clause::Did(did), Memory::Days(days)) => {
                 if all_hold(&did.conditions, event) {

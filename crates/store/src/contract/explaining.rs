@@ -94,9 +94,10 @@ impl Store for Explaining {
         };
         let raw = self.raw().await?;
         let explained = self.store.read(statements.iter().map(explain).collect()).await?;
-        let mut read = self.read.lock();
-        explained.results.iter().for_each(|plan| add(&mut read, &plan.rows, &raw));
-        drop(read);
+        {
+            let mut read = self.read.lock();
+            explained.results.iter().for_each(|plan| add(&mut read, &plan.rows, &raw));
+        }
         self.store.read(statements).await
     }
 

@@ -295,7 +295,7 @@ fn number(text: &str) -> Option<i128> {
         [whole, behind] => is_long(whole, 12) && is_long(behind, 6),
         _ => false,
     };
-    if !fits || !rest.chars().all(|letter| letter == '.' || matches!(letter, '0'..='9')) {
+    if !fits || !rest.chars().all(|letter| letter == '.' || letter.is_ascii_digit()) {
         return None;
     }
     let behind = parts.get(1).copied().unwrap_or("");

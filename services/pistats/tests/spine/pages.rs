@@ -47,7 +47,7 @@ impl Browser {
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
             .collect();
         let mut body = received.split_off(head + 4);
-        if method != "HEAD" && headers.get("transfer-encoding").is_some() {
+        if method != "HEAD" && headers.contains_key("transfer-encoding") {
             while !body.ends_with(b"0\r\n\r\n") {
                 assert!(self.0.read_buf(&mut body).await.unwrap() > 0);
             }

@@ -94,7 +94,7 @@ async fn raw_rows_are_read_of_what_is_behind_and_of_nothing_else() {
             break;
         }
     }
-    explaining.read_since().raw_rows;
+    explaining.read_since();
 
     // After it.
     for interval in [Interval::Day, Interval::Week, Interval::Month] {

@@ -14,13 +14,13 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::broadcast;
 use tonic::{Request, Status};
 
-pub const MANAGE: &str = "manage-1";
-pub const READ: &str = "read-1";
+pub(crate) const MANAGE: &str = "manage-1";
+pub(crate) const READ: &str = "read-1";
 /// A read key of another site.
-pub const OTHER: &str = "read-2";
+pub(crate) const OTHER: &str = "read-2";
 
 /// What the reading side finds.
-pub struct World {
+pub(crate) struct World {
     members: Mutex<Vec<u32>>,
     generation: Mutex<u64>,
     now: Mutex<Micros>,
@@ -28,22 +28,22 @@ pub struct World {
 }
 
 impl World {
-    pub fn be(&self, members: &[u32]) {
+    pub(crate) fn be(&self, members: &[u32]) {
         *self.members.lock().unwrap() = members.to_vec();
     }
 
-    pub fn pass(&self, micros: i64) {
+    pub(crate) fn pass(&self, micros: i64) {
         let mut now = self.now.lock().unwrap();
         *now = now.plus(micros);
     }
 
-    pub fn rebuild(&self, members: &[u32]) {
+    pub(crate) fn rebuild(&self, members: &[u32]) {
         *self.generation.lock().unwrap() += 1;
         self.be(members);
     }
 
     /// Tells of a commit of the site.
-    pub fn commit(&self) {
+    pub(crate) fn commit(&self) {
         let change = SiteChange { site: SiteId(1), first: Day(0), last: Day(0) };
         let (committed, is_reset) = (self.now(), false);
         self.changes.send(Arc::new(Changes { number: 1, committed, is_reset, sites: vec![change] })).unwrap();
@@ -72,17 +72,17 @@ impl Reading for World {
     }
 }
 
-pub struct House {
+pub(crate) struct House {
     pub service: Segment,
     pub world: Arc<World>,
 }
 
 impl House {
-    pub fn new() -> House {
+    pub(crate) fn new() -> House {
         House::with_streams(10)
     }
 
-    pub fn with_streams(streams: usize) -> House {
+    pub(crate) fn with_streams(streams: usize) -> House {
         let site = |id| Site { id: SiteId(id), name: format!("site {id}"), zone: Zone::utc(), created: Micros(0) };
         let key = |secret: &str, scope, site| Key {
             id: secret.to_owned(),
@@ -108,14 +108,14 @@ impl House {
     }
 }
 
-pub fn asked<T>(key: &str, message: T) -> Request<T> {
+pub(crate) fn asked<T>(key: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
     request
 }
 
 /// Visitors who did something at least once.
-pub fn did(event: &str) -> wire::Node {
+pub(crate) fn did(event: &str) -> wire::Node {
     let condition = wire::Condition {
         dimension: Dimension::EventName.into(),
         operator: wire::Operator::Is.into(),
