@@ -2,6 +2,7 @@
 //!
 //! The site of a call comes from its key alone (P-7): there is no way to name another one.
 
+use crate::origin::{OriginRule, WebOrigin};
 use crate::{Micros, SiteId, Zone};
 use std::collections::HashMap;
 
@@ -13,6 +14,35 @@ pub struct Site {
     pub name: String,
     pub zone: Zone,
     pub created: Micros,
+    /// Pages that may collect with a public key; none: see [`Site::allows`].
+    pub origins: Vec<OriginRule>,
+    /// Whether what a public key says about the visitor is ignored, and the visitor derived from the request.
+    pub cookieless: bool,
+    /// When it was cookieless last, if it is no longer.
+    pub cookieless_until: Option<Micros>,
+}
+
+impl Site {
+    /// A site that takes visitors' own ids, from the pages that its name says.
+    pub fn new(id: SiteId, name: impl Into<String>, zone: Zone, created: Micros) -> Site {
+        let (name, origins) = (name.into(), Vec::new());
+        Site { id, name, zone, created, origins, cookieless: false, cookieless_until: None }
+    }
+
+    /// Whether a page of this origin (as in the header `Origin`, or a page's address) may collect with a public key. Without rules
+    /// it must be of the host that the site is named after; a site whose name is no host takes every page.
+    pub fn allows(&self, origin: &str) -> bool {
+        let origin = WebOrigin::read(origin);
+        match self.origins.as_slice() {
+            [] => OriginRule::of_name(&self.name).is_none_or(|rule| rule.allows(origin.as_ref())),
+            rules => rules.iter().any(|rule| rule.allows(origin.as_ref())),
+        }
+    }
+
+    /// Before this instant visitors may be those of a day only ([`crate::cookieless`]); none: nowhere.
+    pub fn visitor_days_before(&self) -> Option<Micros> {
+        if self.cookieless { Some(Micros(i64::MAX)) } else { self.cookieless_until }
+    }
 }
 
 /// What a key may do.
@@ -134,6 +164,17 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_rules_the_name_is_the_rule_and_a_rule_takes_its_place() {
+        let mut site = Site::new(SiteId(1), "example.org", Zone::utc(), Micros(0));
+        assert!(site.allows("https://www.example.org") && !site.allows("https://example.net") && !site.allows("null"));
+        site.origins = ["example.net", "localhost:3000"].map(|rule| rule.parse().unwrap()).into();
+        assert!(site.allows("https://example.net") && site.allows("http://localhost:3000"));
+        assert!(!site.allows("https://example.org"), "named nowhere");
+        let unnamed = Site::new(SiteId(1), "My shop", Zone::utc(), Micros(0));
+        assert!(unnamed.allows("https://example.org") && unnamed.allows("null"), "a name that is no host says nothing");
+    }
 
     #[test]
     fn a_revoked_key_opens_nothing() {

@@ -17,10 +17,11 @@ pub enum Reason {
     TimeInFuture = 9,
     ValueOutOfRange = 10,
     InvalidCountry = 11,
+    DayClosed = 12,
 }
 
 impl Reason {
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 12] = [
         Reason::Malformed,
         Reason::InvalidText,
         Reason::EventTooLarge,
@@ -32,6 +33,7 @@ impl Reason {
         Reason::TimeInFuture,
         Reason::ValueOutOfRange,
         Reason::InvalidCountry,
+        Reason::DayClosed,
     ];
 
     /// The reason's name in metrics, lists and logs.
@@ -48,6 +50,7 @@ impl Reason {
             Reason::TimeInFuture => "time_in_future",
             Reason::ValueOutOfRange => "value_out_of_range",
             Reason::InvalidCountry => "invalid_country",
+            Reason::DayClosed => "day_closed",
         }
     }
 

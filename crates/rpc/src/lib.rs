@@ -10,6 +10,7 @@
 //!   panics     a panic is one call's INTERNAL                       resubmit  refused events, once more
 //!   observed   a span and counters a call                           mesh      channels between services
 //!   tls        certificates of both sides                           pages     what is no call: files and plain HTTP
+//!   proxies    whose address a request comes from
 //! ```
 //!
 //! It is not responsible for what a call does, nor for which roles run (crate `pistats`).
@@ -23,6 +24,7 @@ pub mod mesh;
 pub mod observed;
 pub mod pages;
 pub mod panics;
+pub mod proxies;
 pub mod resubmit;
 pub mod server;
 pub mod status;

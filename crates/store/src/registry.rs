@@ -1,9 +1,10 @@
-//! Sites, keys and refused events.
+//! Sites, keys, salts of days, and refused events.
 
 use crate::Error;
 use async_trait::async_trait;
 use pistats_core::directory::{Key, Site};
-use pistats_core::{Directory, Micros, Reason, SiteId};
+use pistats_core::origin::{NoRule, OriginRule};
+use pistats_core::{DaySalt, Directory, Micros, Reason, SiteId};
 
 /// A refused event, kept to be looked at and sent again.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,13 @@ pub trait Registry: Send + Sync + 'static {
     /// whoever comes with another value knows.
     async fn agree(&self, name: &str, value: &str) -> Result<String, Error>;
 
+    /// Keeps each salt whose zone and day have none yet, destroys those whose time was over at `now`, both durably, and returns
+    /// all that are there. So whoever offers salts of its own gets those that everybody uses.
+    ///
+    /// Destroyed means: no later call returns it, and the relation does not hold it. What the engine leaves of it in freed blocks
+    /// and write-ahead logs is the engine's (docs/adr/0024).
+    async fn share_salts(&self, offered: &[DaySalt], now: Micros) -> Result<Vec<DaySalt>, Error>;
+
     /// Adds a site, durably. The caller chose an id that was never used.
     async fn put_site(&self, site: &Site) -> Result<(), Error>;
 
@@ -68,4 +76,13 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Takes refused events off the list (they were accepted on retry).
     async fn forget_rejected(&self, site: SiteId, ids: &[[u8; 16]]) -> Result<(), Error>;
+}
+
+/// A site's rules as one text, separated by blanks: there is none in a rule.
+pub(crate) fn origins_text(site: &Site) -> String {
+    site.origins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+pub(crate) fn origins(text: &str) -> Result<Vec<OriginRule>, Error> {
+    text.split_whitespace().map(|rule| rule.parse().map_err(|fault: NoRule| Error::Engine(fault.to_string()))).collect()
 }

@@ -103,12 +103,7 @@ async fn a_read_that_began_before_a_conversion_sees_every_row() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_zone_moves_rows_that_are_columns() {
     let Some((store, _database)) = warehouse().await else { return };
-    let site = |zone: &str| Site {
-        id: sample::SITE,
-        name: "s".to_owned(),
-        zone: Zone::named(zone).expect("a zone"),
-        created: Micros(0),
-    };
+    let site = |zone: &str| Site::new(sample::SITE, "s", Zone::named(zone).expect("a zone"), Micros(0));
     store.put_site(&site("UTC")).await.expect("a site");
     store.commit(sample::commit(PartitionId(1), 0, 1, EVENTS)).await.expect("a commit");
     refreshed(&store).await;

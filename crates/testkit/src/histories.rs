@@ -19,6 +19,7 @@ use pistats_core::{Enricher, Event, EventId, Micros, Zone};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
+use std::net::IpAddr;
 
 use crate::{Oracle, OracleEvent};
 
@@ -75,6 +76,16 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// Where the visitor's requests come from, one visitor always from the same: two share an address, and every other address is
+    /// IPv6.
+    pub fn address(&self) -> IpAddr {
+        let number: u16 = self.visitor_id.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        match number / 2 {
+            pair if pair.is_multiple_of(2) => IpAddr::from([192, 0, 2, (pair % 250) as u8 + 1]),
+            pair => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, pair]),
+        }
+    }
+
     /// The same as the domain's event.
     pub fn as_core(&self) -> Event<'_> {
         Event {
@@ -169,6 +180,13 @@ impl History {
             OracleEvent::from_core(&event, &enriched)
         };
         self.sent.iter().filter_map(derive).collect()
+    }
+
+    /// Who knows all answers about this history where visitors have no cookies.
+    pub fn oracle_without_cookies(&self) -> Oracle {
+        let derive =
+            |(event, sent): (OracleEvent, &Sent)| event.without_cookies(sent.address(), &sent.user_agent, &self.zone);
+        Oracle::new(self.events().into_iter().zip(&self.sent).map(derive).collect())
     }
 
     /// Who knows all answers about this history.

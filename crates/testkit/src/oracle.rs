@@ -9,6 +9,9 @@
 //! **Events.** Of events with one id the first one handed in counts, the others never happened. Events are ordered by
 //! (time, id).
 //!
+//! **Visitors** are told apart by their id. In a cookieless site one is told by local day of the event, address and user agent
+//! ([`OracleEvent::without_cookies`]): all that follows is then of such a visitor.
+//!
 //! **Sessions.** A visitor's events in order; a gap of more than 30:00 minutes starts a new session, exactly 30:00 stays.
 //! A session lies where its first event lies. Its duration is last minus first event time, it is a bounce when it has one
 //! event, its entry and exit page are those of its first and last event.

@@ -12,6 +12,8 @@ pub(crate) fn site(site: &Site) -> v1::Site {
         name: site.name.clone(),
         time_zone: site.zone.name().to_owned(),
         created_us: site.created.0,
+        origins: site.origins.iter().map(ToString::to_string).collect(),
+        cookieless: site.cookieless,
     }
 }
 

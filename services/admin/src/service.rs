@@ -100,7 +100,7 @@ impl AdminService for Admin {
         self.caller(&request)?.instance()?;
         let wish = request.into_inner();
         let _one_at_a_time = self.changes.lock().await;
-        let site = plan_site(&self.directory.load(), &wish.name, &wish.time_zone, now())?;
+        let site = plan_site(&self.directory.load(), &wish, now())?;
         self.registry.put_site(&site).await.map_err(store_failed)?;
         let told = message::site(&site);
         let id = site.id;
@@ -133,11 +133,11 @@ impl AdminService for Admin {
         let Some(site) = directory.site(id) else {
             return Err(Status::not_found(format!("there is no site {}; `pistats site list` names them", id.0)));
         };
-        let changed = plan_change(&directory, site, &wish.name, &wish.time_zone)?;
+        let changed = plan_change(&directory, site, &wish, now())?;
         let told = message::site(&changed);
         if changed.zone != site.zone {
             self.change_zone(changed, one_at_a_time).await?;
-        } else if changed.name != site.name {
+        } else if changed != *site {
             self.registry.put_site(&changed).await.map_err(store_failed)?;
             self.publish(|directory| directory.put_site(changed));
         }

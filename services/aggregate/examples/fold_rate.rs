@@ -105,7 +105,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let step_ms = number(3, 1)?;
     let config = given.get(4).map_or_else(DuckConfig::memory, DuckConfig::file);
 
-    let site = Site { id: SITE, name: "shop.example".into(), zone: Zone::named("Europe/Berlin")?, created: Micros(0) };
+    let site = Site::new(SITE, "shop.example", Zone::named("Europe/Berlin")?, Micros(0));
     let directory = Arc::new(ArcSwap::from_pointee(Directory::new([site], [])));
     let store = Arc::new(DuckStore::open(config)?);
     let log = Arc::new(MemoryLog::default());

@@ -135,7 +135,7 @@ fn grant(world: &World) {
         created: Micros(0),
         revoked: false,
     };
-    let site = Site { id: SITE, name: "shop.example".into(), zone: world.zone.clone(), created: Micros(0) };
+    let site = Site::new(SITE, "shop.example", world.zone.clone(), Micros(0));
     let keys = [key(Scope::Instance, None), key(Scope::Read, Some(SITE)), key(Scope::Server, Some(SITE))];
     let directory: &ArcSwap<Directory> = &world.directory;
     directory.store(Arc::new(Directory::new([site], keys)));

@@ -204,7 +204,7 @@ async fn events_of_a_site_that_was_made_a_moment_ago_are_not_dropped() {
     let world = world(&zone).await;
     let one = world.start_shared(shared(), None);
     owned_by(&world, 1).await;
-    let new = Site { id: SiteId(9), name: "new.example".into(), zone: zone.clone(), created: Micros(0) };
+    let new = Site::new(SiteId(9), "new.example", zone.clone(), Micros(0));
     world.duck.put_site(&new).await.unwrap();
     let event = common::logged(&History::random(1, &zone, 5, 2).sent[0]);
     let of = |site| common::record(site, PartitionId(0), vec![event.clone()], Vec::new());

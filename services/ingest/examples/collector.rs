@@ -8,8 +8,8 @@
 //! With `recycle` as a third argument the log forgets at once, as if a consumer kept up and nothing was to be retained: its
 //! segments are then overwritten in turn, and there is nothing left to recount.
 
-use pistats_core::directory::{Directory, Key, KeyHash};
-use pistats_core::{Limits, Micros, PartitionId, Scope, SiteId};
+use pistats_core::directory::{Directory, Key, KeyHash, Site};
+use pistats_core::{Limits, Micros, PartitionId, Scope, SiteId, Zone};
 use pistats_eventlog::{Config, EventLog, FileLog, Position};
 use pistats_ingest::{Collector, Ingest, Log};
 use pistats_rpc::auth::SharedDirectory;
@@ -59,7 +59,10 @@ fn keys() -> SharedDirectory {
         created: Micros(0),
         revoked: false,
     };
-    Arc::new(arc_swap::ArcSwap::from_pointee(Directory::new([], [key])))
+    Arc::new(arc_swap::ArcSwap::from_pointee(Directory::new(
+        [Site::new(SiteId(1), KEY, Zone::utc(), Micros(0))],
+        [key],
+    )))
 }
 
 async fn forget(log: Arc<dyn EventLog>) -> Result<(), pistats_eventlog::Error> {

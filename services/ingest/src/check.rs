@@ -1,8 +1,11 @@
 //! One event, checked on its wire bytes: every field once, without decoding it into anything.
 
-use crate::Trust;
-use pistats_core::{EventId, Limits, Micros, PartitionId, Reason, Refusal, SiteId};
+use crate::collector::{USER_AGENT_BYTES, head_of};
+use crate::{Sender, Trust, Visitors};
+use pistats_core::cookieless::{NoSalt, VisitorOfDay};
+use pistats_core::{Day, EventId, Limits, Micros, PartitionId, Reason, Refusal, Salts, Zone};
 use pistats_proto::wire::{Fields, Key, WireError, number, property, text};
+use std::net::IpAddr;
 
 /// How much of a property's key a refusal repeats, in characters.
 const QUOTED_CHARS: usize = 64;
@@ -11,8 +14,7 @@ const QUOTED_CHARS: usize = 64;
 #[derive(Clone, Copy)]
 pub(crate) struct Check<'a> {
     pub(crate) limits: &'a Limits,
-    pub(crate) site: SiteId,
-    pub(crate) trust: Trust,
+    pub(crate) sender: Sender<'a>,
     /// When the request came: an event without a time gets it, and a client's clock is compared with it.
     pub(crate) received: Micros,
     /// The latest event time that is accepted.
@@ -28,9 +30,41 @@ pub(crate) struct Checked {
     pub(crate) time: Micros,
     /// As the client said.
     pub(crate) client_time: Option<Micros>,
+    /// Derived, in the place of any that was sent.
+    pub(crate) visitor: Option<VisitorOfDay>,
+    pub(crate) has_visitor: bool,
     pub(crate) has_address: bool,
     pub(crate) has_user_agent: bool,
     pub(crate) country: Option<[u8; 2]>,
+}
+
+impl Checked {
+    /// Whether anything of the event's bytes must not reach the log.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.has_address || (self.has_visitor && self.visitor.is_some())
+    }
+
+    /// Whether this field must not: nobody's address, and no id where the visitor is derived.
+    pub(crate) fn takes(&self, field: u32) -> bool {
+        field == number::CLIENT_ADDRESS || (field == number::VISITOR_ID && self.visitor.is_some())
+    }
+}
+
+/// Whose a refused event is, as far as it can be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Whose {
+    /// As it says.
+    Sent,
+    /// Of this derived visitor; none: its day cannot be told.
+    Derived(Option<VisitorOfDay>),
+}
+
+/// Whom a visitor is derived from.
+struct Person<'a> {
+    zone: &'a Zone,
+    salts: &'a Salts,
+    address: Option<IpAddr>,
+    user_agent: &'a str,
 }
 
 #[derive(Default)]
@@ -39,10 +73,12 @@ struct Seen<'a> {
     time: Option<i64>,
     sent_at: Option<i64>,
     visitor_id: &'a [u8],
+    has_visitor: bool,
     topics: usize,
     properties: usize,
+    address: &'a [u8],
     has_address: bool,
-    has_user_agent: bool,
+    user_agent: &'a [u8],
     country: Option<[u8; 2]>,
 }
 
@@ -59,19 +95,75 @@ impl<'a> Check<'a> {
         while let Some(key) = fields.key().map_err(malformed)? {
             self.field(&mut fields, key, &mut seen)?;
         }
-        if seen.visitor_id.is_empty() {
+        let person = self.person(&seen);
+        if person.is_none() && seen.visitor_id.is_empty() {
             return Err(missing_visitor());
         }
         let (time, client_time) = self.time(&seen)?;
+        let visitor = person.map(|person| self.visitor(&person, time)).transpose()?;
+        let visitor_id = visitor.as_ref().map_or(seen.visitor_id, VisitorOfDay::as_bytes);
         Ok(Checked {
-            partition: PartitionId::of(self.site, seen.visitor_id),
+            partition: PartitionId::of(self.sender.site, visitor_id),
             id: seen.id,
             time,
             client_time,
+            visitor,
+            has_visitor: seen.has_visitor,
             has_address: seen.has_address,
-            has_user_agent: seen.has_user_agent,
+            has_user_agent: !seen.user_agent.is_empty(),
             country: seen.country,
         })
+    }
+
+    /// Whose a refused event is: so that it can be judged again when its address is long gone.
+    pub(crate) fn whose(&self, bytes: &[u8]) -> Whose {
+        if matches!(self.sender.visitors, Visitors::Sent) {
+            return Whose::Sent;
+        }
+        let mut seen = Seen::default();
+        for field in Fields::new(bytes).map_while(Result::ok) {
+            match field.number {
+                number::TIME_US => seen.time = field.varint().ok().map(|time| time as i64),
+                number::SENT_AT_US => seen.sent_at = field.varint().ok().map(|time| time as i64),
+                number::VISITOR_ID => seen.visitor_id = field.bytes().unwrap_or_default(),
+                number::CLIENT_ADDRESS => seen.address = field.bytes().unwrap_or_default(),
+                number::USER_AGENT => seen.user_agent = field.bytes().unwrap_or_default(),
+                _ => {}
+            }
+        }
+        match self.person(&seen) {
+            Some(person) => {
+                let visitor = self.time(&seen).and_then(|(time, _)| self.visitor(&person, time));
+                Whose::Derived(visitor.ok())
+            }
+            None => Whose::Sent,
+        }
+    }
+
+    /// Whom an event's visitor is derived from, if it is.
+    #[inline]
+    fn person<'b>(&'b self, seen: &Seen<'b>) -> Option<Person<'b>> {
+        let Visitors::Derived { zone, salts, address } = self.sender.visitors else { return None };
+        match self.sender.trust {
+            Trust::Public => Some(Person { zone, salts, address, user_agent: self.sender.user_agent }),
+            Trust::Server if seen.visitor_id.is_empty() => {
+                let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+                let address = text(seen.address).trim().parse().ok()?;
+                let user_agent = head_of(text(seen.user_agent), USER_AGENT_BYTES);
+                Some(Person { zone, salts, address: Some(address), user_agent })
+            }
+            Trust::Server | Trust::Retry => None,
+        }
+    }
+
+    fn visitor(&self, person: &Person<'_>, time: Micros) -> Result<VisitorOfDay, Refusal> {
+        let Person { zone, salts, address, user_agent } = *person;
+        let address = address.ok_or_else(without_address)?;
+        let day = zone.day_of(time);
+        match salts.at(zone, day, self.received) {
+            Ok(salt) => Ok(salt.visitor(self.sender.site, address, user_agent)),
+            Err(why) => Err(day_closed(day, zone, why)),
+        }
     }
 
     #[inline(always)]
@@ -81,7 +173,10 @@ impl<'a> Check<'a> {
             number::ID => seen.id = id(fields, key)?,
             number::TIME_US => seen.time = Some(varint(fields, key)? as i64),
             number::SENT_AT_US => seen.sent_at = Some(varint(fields, key)? as i64),
-            number::VISITOR_ID => seen.visitor_id = limited(fields, key, limits.id_bytes)?,
+            number::VISITOR_ID => {
+                seen.visitor_id = limited(fields, key, self.visitor_bytes())?;
+                seen.has_visitor = true;
+            }
             number::USER_ID => _ = limited(fields, key, limits.id_bytes)?,
             number::NAME => _ = limited(fields, key, limits.name_bytes)?,
             number::URL | number::REFERRER => _ = limited(fields, key, limits.url_bytes)?,
@@ -101,12 +196,12 @@ impl<'a> Check<'a> {
             }
             // What is not believed is not judged either, as long as it is text.
             number::USER_AGENT => {
-                let limit = if self.trust.believes() { limits.text_bytes } else { usize::MAX };
-                seen.has_user_agent = !limited(fields, key, limit)?.is_empty();
+                let limit = if self.sender.trust.believes() { limits.text_bytes } else { usize::MAX };
+                seen.user_agent = limited(fields, key, limit)?;
             }
             number::COUNTRY => seen.country = self.country(fields, key)?,
             number::CLIENT_ADDRESS => {
-                limited(fields, key, limits.text_bytes)?;
+                seen.address = limited(fields, key, limits.text_bytes)?;
                 seen.has_address = true;
             }
             number::VALUE_MICROS => {
@@ -129,6 +224,15 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
+    /// Bytes of a visitor id: what is not believed is not judged either.
+    #[inline]
+    fn visitor_bytes(&self) -> usize {
+        match self.sender {
+            Sender { visitors: Visitors::Derived { .. }, trust: Trust::Public, .. } => usize::MAX,
+            _ => self.limits.id_bytes,
+        }
+    }
+
     fn property(&self, entry: &[u8]) -> Result<(), Refusal> {
         let (key, value) = property(entry).map_err(|error| {
             let message = format!("an entry is no pair of texts ({error}); send a map of text to text");
@@ -146,7 +250,7 @@ impl<'a> Check<'a> {
             [first, second] if first.is_ascii_alphabetic() && second.is_ascii_alphabetic() => {
                 Ok(Some([*first, *second]))
             }
-            _ if !self.trust.believes() => Ok(Some(*b"??")),
+            _ if !self.sender.trust.believes() => Ok(Some(*b"??")),
             _ => {
                 let message = "a country is two letters of ISO 3166-1, such as DE; or leave it out".to_owned();
                 Err(refusal(Reason::InvalidCountry, "country".into(), message))
@@ -271,6 +375,28 @@ fn stamped(number: u32) -> Refusal {
 fn missing_visitor() -> Refusal {
     let message = "every event needs a visitor; send an id of your own that stays the same for the same visitor";
     refusal(Reason::MissingVisitor, "visitor_id".into(), message.into())
+}
+
+#[cold]
+fn without_address() -> Refusal {
+    let message = "the visitor is derived from the client's address, and this request has none; send it over TCP";
+    refusal(Reason::MissingVisitor, "visitor_id".into(), message.into())
+}
+
+#[cold]
+fn day_closed(day: Day, zone: &Zone, why: NoSalt) -> Refusal {
+    let message = match why {
+        NoSalt::Over => format!(
+            "{day} ({}) began more than 48 hours ago, and the secret that its visitors without cookies were derived with is \
+             destroyed; send events within a day, or with a server key and a visitor id of your own",
+            zone.name()
+        ),
+        NoSalt::NotYet => format!(
+            "there is no secret for {day} ({}) yet that its visitors without cookies could be derived with; send it again later",
+            zone.name()
+        ),
+    };
+    refusal(Reason::DayClosed, "time_us".into(), message)
 }
 
 #[cold]

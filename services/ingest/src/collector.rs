@@ -10,12 +10,13 @@ use crate::rejected::{self, Allowance};
 use crate::stamp::stamp;
 use bytes::Bytes;
 use futures::future::try_join_all;
-use pistats_core::{Limits, Micros, Refusal, SiteId};
+use pistats_core::{Limits, Micros, Refusal, Salts, SiteId, Zone};
 use pistats_eventlog::file::{Clock, wall_clock};
 use pistats_eventlog::{Append, EventLog};
 use pistats_proto::record::v1::RejectedEvent;
 use pistats_rpc::resubmit::Resubmission;
 use pistats_telemetry::span;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -25,8 +26,8 @@ use tracing::Instrument as _;
 const ROOM_BYTES: usize = 128 << 20;
 /// The log takes requests of 8 MiB, its frames included. By default no batch comes near; a larger one is handed over in parts.
 const APPEND_BYTES: usize = 7 << 20;
-/// Of a request's own user agent this much is stamped onto its events.
-const USER_AGENT_BYTES: usize = 512;
+/// Of a request's own user agent this much is stamped onto its events, and tells visitors apart.
+pub(crate) const USER_AGENT_BYTES: usize = 512;
 
 /// Whether an event is believed about user agent, country and address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,9 +46,24 @@ impl Trust {
     }
 }
 
+/// How the visitors of a batch are known.
+#[derive(Clone, Copy, Debug)]
+pub enum Visitors<'a> {
+    /// By the id that each event has.
+    Sent,
+    /// Derived from address, user agent and local day ([`pistats_core::cookieless`]): from a public key always, from the request;
+    /// from a server where an event has no id, from what it says.
+    Derived {
+        zone: &'a Zone,
+        salts: &'a Salts,
+        /// The request's own. Never in a record.
+        address: Option<IpAddr>,
+    },
+}
+
 /// Where a batch comes from.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
+pub struct Sender<'a> {
     /// From the key (P-7).
     pub site: SiteId,
     pub trust: Trust,
@@ -55,6 +71,7 @@ pub struct Origin<'a> {
     pub user_agent: &'a str,
     /// W3C trace context of the request, if its trace is recorded; else empty.
     pub traceparent: &'a str,
+    pub visitors: Visitors<'a>,
 }
 
 /// What became of a batch. Everything accepted is on disk.
@@ -147,6 +164,11 @@ impl Collector {
         &self.limits
     }
 
+    /// The collector's clock.
+    pub(crate) fn now(&self) -> Micros {
+        (self.clock)()
+    }
+
     pub fn counters(&self) -> Arc<IngestCounters> {
         self.counters.clone()
     }
@@ -160,13 +182,13 @@ impl Collector {
     /// [`CollectError`]; `Overloaded` at once when there is no room.
     pub async fn collect(
         &self,
-        origin: Origin<'_>,
+        sender: Sender<'_>,
         events: &[Bytes],
         batch_bytes: usize,
     ) -> Result<Collected, CollectError> {
         self.check_batch(events, batch_bytes)?;
         let room = self.room.try_acquire_many(permits(batch_bytes)).map_err(|_| CollectError::Overloaded)?;
-        self.run(origin, events, batch_bytes, room).await
+        self.run(sender, events, batch_bytes, room).await
     }
 
     /// As [`Collector::collect`], but waits for room: for a stream, whose sender then waits too.
@@ -175,13 +197,13 @@ impl Collector {
     /// [`CollectError`] except `Overloaded`.
     pub async fn collect_patiently(
         &self,
-        origin: Origin<'_>,
+        sender: Sender<'_>,
         events: &[Bytes],
         batch_bytes: usize,
     ) -> Result<Collected, CollectError> {
         self.check_batch(events, batch_bytes)?;
         let room = self.room.acquire_many(permits(batch_bytes)).await.map_err(|_| CollectError::Overloaded)?;
-        self.run(origin, events, batch_bytes, room).await
+        self.run(sender, events, batch_bytes, room).await
     }
 
     /// Judges refused events again, under today's limits. One outcome an event, in their order; an accepted one is on disk.
@@ -200,7 +222,9 @@ impl Collector {
         let mut stamps = Vec::new();
         let mut outcomes = Vec::with_capacity(events.len());
         for event in events {
-            let check = self.check(site, Trust::Retry, event.received, now);
+            let sender =
+                Sender { site, trust: Trust::Retry, user_agent: "", traceparent: "", visitors: Visitors::Sent };
+            let check = self.check(sender, event.received, now);
             let outcome = check.event(&event.payload).map(|checked| {
                 stamps.clear();
                 stamp(&checked, Trust::Retry, event.user_agent.as_bytes(), || event.refusal, &mut stamps);
@@ -227,12 +251,12 @@ impl Collector {
 
     async fn run(
         &self,
-        origin: Origin<'_>,
+        sender: Sender<'_>,
         events: &[Bytes],
         batch_bytes: usize,
         _room: SemaphorePermit<'_>,
     ) -> Result<Collected, CollectError> {
-        let Packed { records, accepted, rejections, not_kept, fingerprints } = self.pack(origin, events, batch_bytes);
+        let Packed { records, accepted, rejections, not_kept, fingerprints } = self.pack(sender, events, batch_bytes);
         let span =
             span!("append", records = records.len() as i64, events = i64::from(accepted), bytes = batch_bytes as i64);
         if let Err(error) = self.append(records).instrument(span).await {
@@ -250,15 +274,16 @@ impl Collector {
         Ok(Collected { accepted, duplicates, rejections })
     }
 
-    fn check(&self, site: SiteId, trust: Trust, received: Micros, now: Micros) -> Check<'_> {
-        Check { limits: &self.limits, site, trust, received, latest: self.limits.latest(now) }
+    fn check<'a>(&'a self, sender: Sender<'a>, received: Micros, now: Micros) -> Check<'a> {
+        Check { limits: &self.limits, sender, received, latest: self.limits.latest(now) }
     }
 
-    fn pack(&self, origin: Origin<'_>, events: &[Bytes], batch_bytes: usize) -> Packed {
-        let Origin { site, trust, traceparent, .. } = origin;
+    fn pack(&self, sender: Sender<'_>, events: &[Bytes], batch_bytes: usize) -> Packed {
         let now = (self.clock)();
-        let user_agent = head_of(origin.user_agent, USER_AGENT_BYTES);
-        let check = self.check(site, trust, now, now);
+        let user_agent = head_of(sender.user_agent, USER_AGENT_BYTES);
+        let sender = Sender { user_agent, ..sender };
+        let Sender { site, trust, traceparent, .. } = sender;
+        let check = self.check(sender, now, now);
         let mut packer = Packer::new(Head { site, identity: &self.identity, received: now, traceparent }, batch_bytes);
         let mut stamps = Vec::new();
         let mut rejections = Vec::new();
@@ -275,7 +300,7 @@ impl Collector {
             }
         }
         let accepted = (events.len() - rejections.len()) as u32;
-        let rejected = self.rejected(&rejections, events, site, trust, user_agent, now);
+        let rejected = self.rejected(&rejections, events, &check, now);
         let not_kept = rejections.len() - rejected.len();
         Packed { records: packer.finish(rejected), accepted, rejections, not_kept, fingerprints }
     }
@@ -285,18 +310,16 @@ impl Collector {
         &self,
         rejections: &[Rejected],
         events: &[Bytes],
-        site: SiteId,
-        trust: Trust,
-        user_agent: &str,
+        check: &Check<'_>,
         now: Micros,
     ) -> Vec<RejectedEvent> {
         if rejections.is_empty() {
             return Vec::new();
         }
-        let kept = self.allowance.take(site, rejections.len(), now);
+        let kept = self.allowance.take(check.sender.site, rejections.len(), now);
         let keep = |rejected: &Rejected| {
             let event = &events[rejected.index as usize];
-            rejected::kept(event, &rejected.refusal, trust, user_agent, &self.identity, now)
+            rejected::kept(event, &rejected.refusal, check, &self.identity, now)
         };
         rejections.iter().take(kept).map(keep).collect()
     }
@@ -332,7 +355,7 @@ fn permits(batch_bytes: usize) -> u32 {
 }
 
 /// The first bytes of a text, cut between characters.
-fn head_of(text: &str, limit: usize) -> &str {
+pub(crate) fn head_of(text: &str, limit: usize) -> &str {
     let mut end = text.len().min(limit);
     while !text.is_char_boundary(end) {
         end -= 1;

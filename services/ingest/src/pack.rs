@@ -14,7 +14,6 @@ use pistats_core::ids::PARTITIONS;
 use pistats_core::{Micros, PartitionId, SiteId};
 use pistats_eventlog::Append;
 use pistats_proto::record::v1::{PackedRecord, RejectedEvent};
-use pistats_proto::wire::number;
 use prost::Message;
 
 /// A record is closed before it grows beyond this: a reader takes one into memory at a time.
@@ -58,7 +57,7 @@ impl<'a> Packer<'a> {
 
     /// Adds a good event and its stamps.
     pub(crate) fn add(&mut self, checked: &Checked, event: &[u8], stamps: &[u8]) {
-        let kept = if checked.has_address { without_address_len(event) } else { event.len() };
+        let kept = if checked.is_cut() { cut_len(checked, event) } else { event.len() };
         let len = kept + stamps.len();
         let slot = checked.partition.index();
         // Six bytes: the key and the length of anything below 32 GiB.
@@ -69,8 +68,8 @@ impl<'a> Packer<'a> {
         let open = self.open[slot].get_or_insert_with(|| Open::new(&self.head, self.expected_bytes));
         open.payload.push(EVENTS_KEY);
         varint(len as u64, &mut open.payload);
-        if checked.has_address {
-            without(event, |field| field == number::CLIENT_ADDRESS, |piece| open.payload.extend_from_slice(piece));
+        if checked.is_cut() {
+            without(event, |field| checked.takes(field), |piece| open.payload.extend_from_slice(piece));
         } else {
             open.payload.extend_from_slice(event);
         }
@@ -142,8 +141,8 @@ fn header(head: &Head<'_>, capacity: usize) -> Vec<u8> {
     payload
 }
 
-fn without_address_len(event: &[u8]) -> usize {
+fn cut_len(checked: &Checked, event: &[u8]) -> usize {
     let mut len = 0;
-    without(event, |field| field == number::CLIENT_ADDRESS, |piece| len += piece.len());
+    without(event, |field| checked.takes(field), |piece| len += piece.len());
     len
 }

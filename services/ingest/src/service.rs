@@ -1,16 +1,17 @@
 //! `ingest.v1.IngestService`: the collector behind gRPC.
 
-use crate::{CollectError, Collected, Collector, Origin, Trust};
+use crate::entry::{Caller, Entry, origin};
+use crate::{CollectError, Collected, Collector, SharedSalts};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use pistats_core::{Scope, SiteId};
+use pistats_core::Scope;
 use pistats_proto::ingest::raw::ingest_service_server::{IngestService, IngestServiceServer};
 use pistats_proto::ingest::raw::{CollectRequest, CollectStreamRequest};
 use pistats_proto::ingest::v1::{CollectResponse, CollectStreamResponse, Rejection};
 use pistats_rpc::auth::{Principal, SharedDirectory};
+use pistats_rpc::proxies::Proxies;
 use pistats_rpc::{configured, status};
-use pistats_telemetry::{TraceParent, trace};
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Request, Response, Status, Streaming};
@@ -26,50 +27,40 @@ const BUSY_RETRY: Duration = Duration::from_millis(200);
 /// The service over a collector.
 #[derive(Clone)]
 pub struct Ingest {
-    collector: Arc<Collector>,
-    directory: SharedDirectory,
+    pub(crate) entry: Entry,
 }
 
 impl Ingest {
+    /// Derives no visitors and believes no proxy.
     pub fn new(collector: Arc<Collector>, directory: SharedDirectory) -> Ingest {
-        Ingest { collector, directory }
+        Ingest { entry: Entry::new(collector, directory) }
+    }
+
+    /// Derives visitors with these salts.
+    pub fn deriving(mut self, salts: SharedSalts) -> Ingest {
+        self.entry.salts = salts;
+        self
+    }
+
+    /// Believes these proxies about whom they speak for.
+    pub fn behind(mut self, proxies: Proxies) -> Ingest {
+        self.entry.proxies = Arc::new(proxies);
+        self
     }
 
     /// The service as a server mounts it.
     pub fn server(self) -> IngestServiceServer<Ingest> {
-        let message_bytes = self.collector.limits().batch_bytes.saturating_mul(OVERSIZE);
+        let message_bytes = self.entry.collector.limits().batch_bytes.saturating_mul(OVERSIZE);
         configured!(IngestServiceServer::new(self), message_bytes)
     }
 
     fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
-        let principal = Principal::of(&self.directory, request)?;
-        let site = principal.site_with(&[Scope::Write, Scope::Server])?;
-        let trust = if principal.scope == Scope::Server { Trust::Server } else { Trust::Public };
-        let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        // This call's own span; where this process exports none, the caller's.
-        let trace = trace::current().or_else(|| recorded(header("traceparent")));
-        let traceparent = trace.map(|at| at.to_string()).unwrap_or_default();
-        Ok(Caller { site, trust, user_agent: header("user-agent").to_owned(), traceparent })
+        let principal = Principal::of(&self.entry.directory, request)?;
+        let directory = self.entry.directory.load();
+        let site = self.entry.site(&directory, &principal, &[Scope::Write, Scope::Server])?;
+        let headers = request.metadata().as_ref();
+        self.entry.caller(site, principal.scope, headers, origin(headers), request.remote_addr())
     }
-}
-
-/// What all batches of a call share.
-struct Caller {
-    site: SiteId,
-    trust: Trust,
-    user_agent: String,
-    traceparent: String,
-}
-
-impl Caller {
-    fn origin(&self) -> Origin<'_> {
-        Origin { site: self.site, trust: self.trust, user_agent: &self.user_agent, traceparent: &self.traceparent }
-    }
-}
-
-/// A trace context that somebody records: any other would only make records longer.
-fn recorded(header: &str) -> Option<TraceParent> {
-    header.parse().ok().filter(TraceParent::is_sampled)
 }
 
 #[tonic::async_trait]
@@ -78,7 +69,8 @@ impl IngestService for Ingest {
         let caller = self.caller(&request)?;
         let CollectRequest { events } = request.into_inner();
         let bytes = wire_bytes(&events);
-        let collected = self.collector.collect(caller.origin(), &events, bytes).await.map_err(refused)?;
+        let known = self.entry.known(caller.site).await?;
+        let collected = self.entry.collector.collect(caller.sender(&known), &events, bytes).await.map_err(refused)?;
         let (accepted, duplicates) = (collected.accepted, collected.duplicates);
         Ok(Response::new(CollectResponse { accepted, duplicates, rejections: rejections(collected) }))
     }
@@ -90,13 +82,15 @@ impl IngestService for Ingest {
         request: Request<Streaming<CollectStreamRequest>>,
     ) -> Result<Response<Self::CollectStreamStream>, Status> {
         let caller = Arc::new(self.caller(&request)?);
-        let collector = self.collector.clone();
+        let entry = self.entry.clone();
         let answers = request.into_inner().map(move |batch| {
-            let (caller, collector) = (caller.clone(), collector.clone());
+            let (caller, entry) = (caller.clone(), entry.clone());
             async move {
                 let CollectStreamRequest { sequence, events } = batch?;
                 let bytes = wire_bytes(&events);
-                let collected = collector.collect_patiently(caller.origin(), &events, bytes).await.map_err(refused)?;
+                let known = entry.known(caller.site).await?;
+                let collected = entry.collector.collect_patiently(caller.sender(&known), &events, bytes);
+                let collected = collected.await.map_err(refused)?;
                 let (accepted, duplicates) = (collected.accepted, collected.duplicates);
                 Ok(CollectStreamResponse { sequence, accepted, duplicates, rejections: rejections(collected) })
             }
@@ -106,12 +100,12 @@ impl IngestService for Ingest {
 }
 
 /// Key, length and bytes of each event: what the batch took on the wire.
-fn wire_bytes(events: &[Bytes]) -> usize {
+pub(crate) fn wire_bytes(events: &[Bytes]) -> usize {
     let framed = |event: &Bytes| 1 + prost::length_delimiter_len(event.len()) + event.len();
     events.iter().map(framed).sum()
 }
 
-fn rejections(collected: Collected) -> Vec<Rejection> {
+pub(crate) fn rejections(collected: Collected) -> Vec<Rejection> {
     let message = |rejected: crate::Rejected| Rejection {
         index: rejected.index,
         reason: rejected.refusal.reason as i32,
@@ -158,14 +152,5 @@ mod tests {
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);
         assert!(status.message().contains("log.max_mib"), "{}", status.message());
         assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(FULL_RETRY));
-    }
-
-    #[test]
-    fn only_a_trace_that_is_recorded_goes_into_the_log() {
-        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(recorded(trace).map(|at| at.to_string()).as_deref(), Some(trace));
-        for other in ["", "x", &trace.replace("-01", "-00"), &format!("{trace}-extra")] {
-            assert_eq!(recorded(other), None, "{other}");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What the collector adds to an event's bytes, and the one thing that it takes out.
+//! What the collector adds to an event's bytes, and what it takes out.
 //!
 //! A stamp is a field appended behind the sent ones. Where it repeats one, the last counts: Protobuf's own rule, so the sent
 //! bytes stay untouched.
@@ -21,6 +21,9 @@ pub(crate) fn stamp(
 ) {
     if checked.id.is_none() {
         bytes(number::ID, &new_id().0, out);
+    }
+    if let Some(visitor) = &checked.visitor {
+        bytes(number::VISITOR_ID, visitor.as_bytes(), out);
     }
     if checked.client_time != Some(checked.time) {
         time(number::TIME_US, checked.time, out);

@@ -10,7 +10,7 @@ use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use pistats_core::{Limits, Offset, PartitionId, Scope, SiteId};
 use pistats_eventlog::{Append, Bounds, Error, EventLog, MemoryLog, Position, Records};
-use pistats_ingest::{CollectError, Origin, Trust};
+use pistats_ingest::{CollectError, Sender, Trust, Visitors};
 use pistats_proto::ingest::v1::{CollectRequest, CollectResponse, CollectStreamRequest, Event, Reason};
 use pistats_rpc::client::BearerKey;
 use port::Port;
@@ -240,7 +240,8 @@ async fn beyond_its_room_a_call_is_refused_and_a_stream_waits() {
     let log = Arc::new(GatedLog::default());
     let bench = Bench::on(log.clone(), Limits { batch_bytes: LARGE, ..Limits::default() });
     let collector = bench.collector.clone();
-    let origin = Origin { site: SiteId(1), trust: Trust::Public, user_agent: "", traceparent: "" };
+    let origin =
+        Sender { site: SiteId(1), trust: Trust::Public, user_agent: "", traceparent: "", visitors: Visitors::Sent };
     let event = [bytes(&of("ada"))];
     let mut first = Box::pin(collector.collect(origin, &event, LARGE));
     assert!((&mut first).now_or_never().is_none());
@@ -258,6 +259,40 @@ async fn beyond_its_room_a_call_is_refused_and_a_stream_waits() {
     assert!((&mut patient).now_or_never().is_none());
     log.gates.lock().waiting.remove(0).send(()).unwrap();
     assert_eq!(patient.await.unwrap().accepted, 1);
+}
+
+/// A call that a page of this origin makes.
+fn from_page<T>(page: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("origin", page.parse().unwrap());
+    request
+}
+
+#[tokio::test]
+async fn a_page_collects_with_a_public_key_only_for_its_own_site() {
+    let log = Arc::new(MemoryLog::default());
+    let port = Port::open(log.clone(), Limits::default()).await;
+    let mut client = port.ingest("write").await;
+    for page in ["https://example.org", "http://shop.example.org:8080"] {
+        let request = from_page(page, batch(vec![of("ada")]));
+        assert_eq!(client.collect(request).await.unwrap().into_inner().accepted, 1, "{page}");
+    }
+    for page in ["https://evilexample.org", "https://example.net", "null"] {
+        let status = client.collect(from_page(page, batch(vec![of("ada")]))).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{page}");
+        assert!(
+            status.message().contains(page) && status.message().contains("pistats site update example.org --origin")
+        );
+        let told = status.get_details_error_info().unwrap();
+        assert_eq!((&*told.reason, &*told.metadata["origin"]), ("ORIGIN_NOT_ALLOWED", page));
+        let none = futures::stream::empty();
+        let status = client.collect_stream(from_page(page, none)).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{page}");
+    }
+    // A server's secret needs no page.
+    let request = from_page("https://example.net", batch(vec![of("ada")]));
+    assert_eq!(port.ingest("server").await.collect(request).await.unwrap().into_inner().accepted, 1);
+    assert_eq!(common::records(&*log).await.len(), 3);
 }
 
 #[test]

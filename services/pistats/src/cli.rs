@@ -288,10 +288,19 @@ pub enum SiteCommand {
         /// IANA time zone, such as Europe/Berlin
         #[arg(long, default_value = "UTC")]
         time_zone: String,
+        /// Page that may collect with a write key: a host (and those below it), HOST:PORT, or *; again for more. Without any,
+        /// the host that the site is named after
+        #[arg(long)]
+        origin: Vec<String>,
+        /// Visitors without cookies: derived from address, browser and local day
+        #[arg(long)]
+        cookieless: bool,
         #[arg(long)]
         json: bool,
     },
-    /// Changes a site's name or time zone; another zone makes all its days anew
+    /// Changes a site: its name, its time zone (which makes all its days anew), who may collect and how
+    #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)
+        .args(["name", "time_zone", "origin", "no_origins", "cookieless"])))]
     Update {
         #[command(flatten)]
         server: Server,
@@ -301,8 +310,17 @@ pub enum SiteCommand {
         #[arg(long)]
         name: Option<String>,
         /// The new IANA time zone, such as Europe/Berlin
-        #[arg(long, required_unless_present = "name")]
+        #[arg(long)]
         time_zone: Option<String>,
+        /// Pages that may collect with a write key, in the place of those before; again for more
+        #[arg(long)]
+        origin: Vec<String>,
+        /// No list of pages: the host that the site is named after
+        #[arg(long, conflicts_with = "origin")]
+        no_origins: bool,
+        /// Visitors without cookies: derived from address, browser and local day; `--cookieless false` ends it
+        #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+        cookieless: Option<bool>,
         #[arg(long)]
         json: bool,
     },

@@ -8,6 +8,7 @@ use crate::roles::Role;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use pistats_core::Limits;
+use pistats_rpc::proxies::Proxies;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,15 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     pub drain_seconds: u64,
     pub concurrent_calls: usize,
+    pub trusted_proxies: Vec<String>,
     pub tls: ServerTlsConfig,
+}
+
+impl ServerConfig {
+    /// The proxies whose word counts. On a checked configuration.
+    pub fn proxies(&self) -> Proxies {
+        Proxies::parse(&self.trusted_proxies).unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -198,6 +207,11 @@ impl Config {
             (self.log.max_mib < 2 * self.log.segment_mib, "log.max_mib", "leave room for at least two segments"),
             (self.store.readers == 0, "store.readers", "use at least 1"),
             (self.server.concurrent_calls == 0, "server.concurrent_calls", "use at least 1"),
+            (
+                Proxies::parse(&self.server.trusted_proxies).is_err(),
+                "server.trusted_proxies",
+                "use addresses such as \"192.0.2.7\" and networks such as \"10.0.0.0/8\" or \"fd00::/8\"",
+            ),
             (self.limits.batch_events == 0, "limits.batch_events", "use at least 1"),
             (self.limits.event_bytes > self.limits.batch_bytes, "limits.event_bytes", "use at most limits.batch_bytes"),
             (self.limits.batch_bytes > 64 << 20, "limits.batch_bytes", "use at most 67108864"),
@@ -272,6 +286,8 @@ mod tests {
         assert!(load("[aggregate]\ncommit_events = 0").expect_err("a bad value").contains("aggregate.commit_events"));
         assert!(load("[telemetry]\nsampling = 1.5").expect_err("no part").contains("telemetry.sampling"));
         assert!(load("[telemetry]\nprometheus = \"9464\"").expect_err("no address").contains("telemetry.prometheus"));
+        let proxies = load("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"caddy\"]");
+        assert!(proxies.expect_err("no network").contains("server.trusted_proxies"));
         assert!(load("[log]\nsegment_mib = 2000").expect_err("a bad value").contains("log.segment_mib"));
     }
 }

@@ -117,7 +117,9 @@ impl Running {
             }
             agreed => agreed.map_err(|error| error.to_string())?,
         }
-        let source = Source::open(backends.registry.clone(), &secrets.instance_key).await?;
+        let source =
+            Source::open(backends.registry.clone(), &secrets.instance_key, config.roles.contains(&Role::Ingest))
+                .await?;
         let listener = TcpListener::bind(config.server.listen)
             .await
             .map_err(|error| format!("cannot listen on {} (server.listen): {error}", config.server.listen))?;

@@ -48,8 +48,7 @@ async fn main() {
         println!("{events} events folded in {:.1} s", started.elapsed().as_secs_f64());
     }
 
-    let tenant =
-        Tenant::of(&Site { id: SITE, name: "bench".into(), zone: zone.clone(), created: Micros(0) }, Engine::DuckDb);
+    let tenant = Tenant::of(&Site::new(SITE, "bench", zone.clone(), Micros(0)), Engine::DuckDb);
     for (name, statements) in reports(&tenant) {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| name.contains(wanted.as_str())) {
             continue;

@@ -130,11 +130,9 @@ pub(super) async fn a_stale_owners_commit_changes_no_row<W: Store + Leases>(stor
 
 /// S-8: whoever folded with the zones of another generation has wrong days.
 pub(super) async fn a_commit_of_another_generation_changes_no_row<W: Store + Registry>(store: &W) -> Result<(), Error> {
-    let site = |zone: &str| Site {
-        id: sample::SITE,
-        name: "example.com".to_owned(),
-        zone: Zone::named(zone).unwrap_or_else(|_| Zone::utc()),
-        created: sample::START,
+    let site = |zone: &str| {
+        let zone = Zone::named(zone).unwrap_or_else(|_| Zone::utc());
+        Site::new(sample::SITE, "example.com", zone, sample::START)
     };
     store.put_site(&site("UTC")).await?;
     let was = store.read(vec![]).await?.as_of.generation;

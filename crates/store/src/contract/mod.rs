@@ -47,6 +47,7 @@ pub async fn suite<W: Store + Registry, F: AsyncFn() -> W>(empty: F) -> Result<(
     sheets::a_commit_marks_the_local_days_that_it_touches(&empty().await).await?;
     sheets::a_day_with_a_visitor_number_past_32_bits_stays_dirty(&empty().await).await?;
     registry::a_fact_is_kept_once(&empty().await).await?;
+    registry::a_salt_is_shared_until_its_time_is_over_and_then_gone(&empty().await).await?;
     registry::sites_and_keys_come_back(&empty().await).await?;
     registry::refusals_are_listed_counted_and_bounded(&empty().await).await?;
     zones::another_zone_moves_every_row_of_its_site_and_no_other(&empty().await).await?;

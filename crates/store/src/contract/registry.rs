@@ -1,14 +1,14 @@
-//! Sites, keys and refusals.
+//! Sites, keys, salts and refusals.
 
 use super::sample::{START, id};
 use crate::{Commit, Error, REJECTED_KEPT, Registry, RejectedQuery, RejectedRow, Store};
 use pistats_core::directory::{Key, KeyHash, Site};
-use pistats_core::{Micros, Reason, Scope, SiteId, Zone};
+use pistats_core::{Day, DaySalt, Micros, Reason, Scope, SiteId, Zone};
 
 pub(super) async fn sites_and_keys_come_back(store: &impl Registry) -> Result<(), Error> {
     assert!(store.directory().await?.sites().is_empty());
     let zone = Zone::named("Australia/Lord_Howe").unwrap_or_else(|_| Zone::utc());
-    let site = Site { id: SiteId(3), name: "example.com".to_owned(), zone, created: START };
+    let mut site = Site::new(SiteId(3), "example.com", zone, START);
     store.put_site(&site).await?;
     let mut key = Key {
         id: "k1".to_owned(),
@@ -25,8 +25,18 @@ pub(super) async fn sites_and_keys_come_back(store: &impl Registry) -> Result<()
     store.put_key(&instance).await?;
 
     let directory = store.directory().await?;
-    let found = directory.site(SiteId(3)).map(|site| (site.name.clone(), site.zone.name().to_owned(), site.created));
-    assert_eq!(found, Some(("example.com".to_owned(), "Australia/Lord_Howe".to_owned(), START)));
+    assert_eq!(directory.site(SiteId(3)), Some(&site));
+    site.origins = ["example.com", "127.0.0.1:3000", "[::1]"].iter().flat_map(|rule| rule.parse()).collect();
+    site.cookieless = true;
+    store.put_site(&site).await?;
+    assert_eq!(store.directory().await?.sites(), [&site], "as it is now, and once");
+    site.zone = Zone::utc();
+    store.change_zone(&site).await?;
+    assert_eq!(store.directory().await?.site(SiteId(3)), Some(&site), "another zone changes nothing else");
+    (site.origins, site.cookieless, site.cookieless_until) = (Vec::new(), false, Some(START));
+    store.put_site(&site).await?;
+    let directory = store.directory().await?;
+    assert_eq!(directory.site(SiteId(3)), Some(&site));
     assert_eq!(directory.authenticate("secret"), Some(&key));
     assert_eq!(directory.authenticate("root"), Some(&instance));
 
@@ -44,6 +54,32 @@ pub(super) async fn a_fact_is_kept_once(store: &impl Registry) -> Result<(), Err
     assert_eq!(store.agree("other", "another").await?, "another");
     let (one, two) = tokio::join!(store.agree("third", "one"), store.agree("third", "two"));
     assert_eq!(one?, two?, "of two at once one wins, and both learn which");
+    Ok(())
+}
+
+pub(super) async fn a_salt_is_shared_until_its_time_is_over_and_then_gone(store: &impl Registry) -> Result<(), Error> {
+    let salt = |zone: &str, day: i32, secret: u8| DaySalt {
+        zone: zone.to_owned(),
+        day: Day(day),
+        until: START.plus(i64::from(day) * Micros::DAY),
+        secret: [secret; 32],
+    };
+    let (berlin, utc, next) = (salt("Europe/Berlin", 2, 1), salt("UTC", 2, 2), salt("Europe/Berlin", 3, 3));
+    assert_eq!(store.share_salts(&[utc.clone(), berlin.clone()], START).await?, [berlin.clone(), utc.clone()]);
+    let others = [salt("Europe/Berlin", 2, 9), next.clone()];
+    let all = [berlin.clone(), next.clone(), utc.clone()];
+    assert_eq!(store.share_salts(&others, START).await?, all, "what is there stays, what was lacking is taken");
+    let (one, two) = (salt("Asia/Kolkata", 2, 4), salt("Asia/Kolkata", 2, 5));
+    let at_once = tokio::join!(
+        store.share_salts(std::slice::from_ref(&one), START),
+        store.share_salts(std::slice::from_ref(&two), START)
+    );
+    assert_eq!(at_once.0?, at_once.1?, "of two at once one wins, and both learn which");
+
+    let end = berlin.until;
+    assert_eq!(store.share_salts(&[], end.plus(-1)).await?.len(), 4, "up to the last microsecond it is there");
+    assert_eq!(store.share_salts(&[], end).await?, [next.clone()]);
+    assert_eq!(store.share_salts(&[berlin], end).await?, [next], "nobody brings back what is over");
     Ok(())
 }
 

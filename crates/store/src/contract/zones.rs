@@ -10,7 +10,7 @@ use pistats_core::{Micros, PartitionId, SiteId, VisitorNo, Zone};
 const OTHER: SiteId = SiteId(SITE.0 + 1);
 
 fn site(id: SiteId, zone: &Zone) -> Site {
-    Site { id, name: format!("site {}", id.0), zone: zone.clone(), created: START }
+    Site::new(id, format!("site {}", id.0), zone.clone(), START)
 }
 
 /// The days of all rows of a site that differ from what a rule says; how many rows there are.

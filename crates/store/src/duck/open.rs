@@ -27,7 +27,12 @@ const ADDED: &str = "CREATE TABLE IF NOT EXISTS fact (name VARCHAR PRIMARY KEY, 
                        version INTEGER NOT NULL, tree BLOB NOT NULL, created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL);
                      CREATE TABLE IF NOT EXISTS segment_version (
                        site INTEGER NOT NULL, id UUID NOT NULL, version INTEGER NOT NULL, tree BLOB NOT NULL,
-                       updated_us BIGINT NOT NULL)";
+                       updated_us BIGINT NOT NULL);
+                     CREATE TABLE IF NOT EXISTS site_collecting (
+                       site INTEGER PRIMARY KEY, origins VARCHAR NOT NULL, cookieless BOOLEAN NOT NULL, cookieless_until_us BIGINT);
+                     CREATE TABLE IF NOT EXISTS day_salt (
+                       zone VARCHAR NOT NULL, day INTEGER NOT NULL, until_us BIGINT NOT NULL, secret BLOB NOT NULL,
+                       PRIMARY KEY (zone, day))";
 
 /// Keeps the file to one store of this process.
 pub(super) struct Claim(Option<PathBuf>);

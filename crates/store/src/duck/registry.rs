@@ -1,4 +1,4 @@
-//! Sites, keys and refused events: small tables, written by the writer between two commits.
+//! Sites, keys, salts and refused events: small tables, written by the writer between two commits.
 
 use super::DuckStore;
 use super::append;
@@ -6,11 +6,12 @@ use super::cells::{Wide, uuid_text};
 use super::failure::engine;
 use super::worker::transaction;
 use super::zone;
+use crate::registry::{origins, origins_text};
 use crate::{Error, REJECTED_KEPT, Registry, RejectedQuery, RejectedRow};
 use async_trait::async_trait;
 use duckdb::{Connection, Row, params};
 use pistats_core::directory::{Key, KeyHash, Site};
-use pistats_core::{Directory, Micros, Reason, Scope, SiteId, Zone};
+use pistats_core::{Day, DaySalt, Directory, Micros, Reason, Scope, SiteId, Zone};
 use std::collections::BTreeMap;
 
 #[async_trait]
@@ -27,6 +28,24 @@ impl Registry for DuckStore {
             stored.into_iter().next().ok_or_else(|| Error::Engine("a fact was not kept".to_owned()))
         };
         self.writer.run(agree).await
+    }
+
+    async fn share_salts(&self, offered: &[DaySalt], now: Micros) -> Result<Vec<DaySalt>, Error> {
+        let offered = offered.to_vec();
+        let share = move |conn: &Connection| {
+            transaction(conn, |conn| {
+                run(conn, "DELETE FROM day_salt WHERE until_us <= $1", params![now.0])?;
+                for salt in offered.iter().filter(|salt| salt.until > now) {
+                    let row = params![salt.zone, salt.day.0, salt.until.0, salt.secret.as_slice()];
+                    run(conn, "INSERT INTO day_salt VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", row)?;
+                }
+                all(conn, "SELECT zone, day, until_us, secret FROM day_salt ORDER BY zone, day", params![], |row| {
+                    let (day, until) = (Day(get(row, 1)?), Micros(get(row, 2)?));
+                    Ok(DaySalt { zone: get(row, 0)?, day, until, secret: blob(row, 3)? })
+                })
+            })
+        };
+        self.writer.run(share).await
     }
 
     async fn put_site(&self, site: &Site) -> Result<(), Error> {
@@ -94,7 +113,12 @@ impl Registry for DuckStore {
 pub(super) fn replace_site(conn: &Connection, site: &Site) -> Result<(), Error> {
     run(conn, "DELETE FROM site WHERE id = $1", params![site.id.0])?;
     let row = params![site.id.0, site.name, site.zone.name(), site.created.0];
-    run(conn, "INSERT INTO site VALUES ($1, $2, $3, $4)", row)
+    run(conn, "INSERT INTO site VALUES ($1, $2, $3, $4)", row)?;
+    // One row a site, and no two commits at once: an update, for a key that is deleted cannot come back in one transaction.
+    let row = params![site.id.0, origins_text(site), site.cookieless, site.cookieless_until.map(|until| until.0)];
+    let put = "INSERT INTO site_collecting VALUES ($1, $2, $3, $4) ON CONFLICT (site) DO UPDATE SET \
+               origins = excluded.origins, cookieless = excluded.cookieless, cookieless_until_us = excluded.cookieless_until_us";
+    run(conn, put, row)
 }
 
 /// Keeps refusals in the running transaction: counts for ever, rows the newest [`REJECTED_KEPT`] of a site.
@@ -168,13 +192,16 @@ fn rejected(conn: &Connection, query: &RejectedQuery) -> Result<Vec<RejectedRow>
 }
 
 fn sites(conn: &Connection) -> Result<Vec<Site>, Error> {
-    all(conn, "SELECT id, name, time_zone, created_us FROM site", params![], |row| {
+    let sql = "SELECT id, name, time_zone, created_us, origins, cookieless, cookieless_until_us \
+               FROM site LEFT JOIN site_collecting ON site_collecting.site = site.id";
+    all(conn, sql, params![], |row| {
         let zone: String = get(row, 2)?;
+        let zone = Zone::named(&zone).map_err(|error| Error::Engine(error.to_string()))?;
         Ok(Site {
-            id: SiteId(get(row, 0)?),
-            name: get(row, 1)?,
-            zone: Zone::named(&zone).map_err(|error| Error::Engine(error.to_string()))?,
-            created: Micros(get(row, 3)?),
+            origins: origins(get::<Option<String>>(row, 4)?.as_deref().unwrap_or_default())?,
+            cookieless: get::<Option<bool>>(row, 5)?.unwrap_or_default(),
+            cookieless_until: get::<Option<i64>>(row, 6)?.map(Micros),
+            ..Site::new(SiteId(get(row, 0)?), get::<String>(row, 1)?, zone, Micros(get(row, 3)?))
         })
     })
 }

@@ -72,6 +72,12 @@ CREATE TABLE IF NOT EXISTS writer_sequence (
   log_partition SMALLINT NOT NULL, writer BIGINT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (log_partition, writer));
 
 CREATE TABLE IF NOT EXISTS site (id INTEGER NOT NULL, name VARCHAR NOT NULL, time_zone VARCHAR NOT NULL, created_us BIGINT NOT NULL);
+-- How a site collects; a site without a row as one that was never told. origins: rules, separated by blanks.
+CREATE TABLE IF NOT EXISTS site_collecting (
+  site INTEGER PRIMARY KEY, origins VARCHAR NOT NULL, cookieless BOOLEAN NOT NULL, cookieless_until_us BIGINT);
+-- Secrets of local days (docs/adr/0024). From until_us on a row must not be here.
+CREATE TABLE IF NOT EXISTS day_salt (
+  zone VARCHAR NOT NULL, day INTEGER NOT NULL, until_us BIGINT NOT NULL, secret BLOB NOT NULL, PRIMARY KEY (zone, day));
 CREATE TABLE IF NOT EXISTS api_key (
   id VARCHAR NOT NULL, hash BLOB NOT NULL, scope VARCHAR NOT NULL, site INTEGER, name VARCHAR NOT NULL,
   created_us BIGINT NOT NULL, revoked BOOLEAN NOT NULL);

@@ -1,15 +1,16 @@
-//! Sites, keys and refused events: small tables that several processes write.
+//! Sites, keys, salts and refused events: small tables that several processes write.
 
 use super::copy::narrow;
 use super::failure::engine;
 use super::refresh::REWRITING;
 use super::{PgStore, zone};
+use crate::registry::{origins, origins_text};
 use crate::{Error, Registry, RejectedQuery, RejectedRow};
 use async_trait::async_trait;
 use pistats_core::directory::{Key, KeyHash, Site};
-use pistats_core::{Directory, Micros, Reason, Scope, SiteId, Zone};
+use pistats_core::{Day, DaySalt, Directory, Micros, Reason, Scope, SiteId, Zone};
 use sqlx::types::Uuid;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 #[async_trait]
 impl Registry for PgStore {
@@ -31,9 +32,21 @@ impl Registry for PgStore {
         .await
     }
 
+    async fn share_salts(&self, offered: &[DaySalt], now: Micros) -> Result<Vec<DaySalt>, Error> {
+        let offered = offered.to_vec();
+        self.run(move |conn| Box::pin(async move { share_salts(conn, &offered, now).await })).await
+    }
+
     async fn put_site(&self, site: &Site) -> Result<(), Error> {
         let site = site.clone();
-        self.run(move |conn| Box::pin(async move { replace_site(conn, &site).await })).await
+        self.run(move |conn| {
+            Box::pin(async move {
+                let mut tx = conn.begin().await.map_err(engine)?;
+                replace_site(&mut tx, &site).await?;
+                tx.commit().await.map_err(engine)
+            })
+        })
+        .await
     }
 
     async fn change_zone(&self, site: &Site) -> Result<(), Error> {
@@ -108,7 +121,32 @@ impl Registry for PgStore {
     }
 }
 
-/// Adds or replaces a site by its id.
+async fn share_salts(conn: &mut PgConnection, offered: &[DaySalt], now: Micros) -> Result<Vec<DaySalt>, Error> {
+    let over = sqlx::query("DELETE FROM day_salt WHERE until_us <= $1").bind(now.0);
+    over.execute(&mut *conn).await.map_err(engine)?;
+    for salt in offered.iter().filter(|salt| salt.until > now) {
+        sqlx::query("INSERT INTO day_salt VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+            .bind(&salt.zone)
+            .bind(salt.day.0)
+            .bind(salt.until.0)
+            .bind(salt.secret.as_slice())
+            .execute(&mut *conn)
+            .await
+            .map_err(engine)?;
+    }
+    let rows: Vec<(String, i32, i64, Vec<u8>)> =
+        sqlx::query_as("SELECT zone, day, until_us, secret FROM day_salt ORDER BY zone, day")
+            .fetch_all(conn)
+            .await
+            .map_err(engine)?;
+    let salt = |(zone, day, until, secret): (String, i32, i64, Vec<u8>)| {
+        let secret = secret.try_into().map_err(|_| Error::Engine(format!("the salt of {zone} has another length")))?;
+        Ok(DaySalt { zone, day: Day(day), until: Micros(until), secret })
+    };
+    rows.into_iter().map(salt).collect()
+}
+
+/// Adds or replaces a site by its id, in the running transaction.
 pub(super) async fn replace_site(conn: &mut PgConnection, site: &Site) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO site VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET \
@@ -118,6 +156,17 @@ pub(super) async fn replace_site(conn: &mut PgConnection, site: &Site) -> Result
     .bind(&site.name)
     .bind(site.zone.name())
     .bind(site.created.0)
+    .execute(&mut *conn)
+    .await
+    .map_err(engine)?;
+    sqlx::query(
+        "INSERT INTO site_collecting VALUES ($1, $2, $3, $4) ON CONFLICT (site) DO UPDATE SET \
+         origins = excluded.origins, cookieless = excluded.cookieless, cookieless_until_us = excluded.cookieless_until_us",
+    )
+    .bind(narrow::<u32, i32>(site.id.0, "site")?)
+    .bind(origins_text(site))
+    .bind(site.cookieless)
+    .bind(site.cookieless_until.map(|until| until.0))
     .execute(conn)
     .await
     .map_err(engine)
@@ -155,18 +204,24 @@ async fn rejected(conn: &mut PgConnection, query: &RejectedQuery) -> Result<Vec<
     rows.iter().map(row).collect()
 }
 
+/// A row of `site`, and of `site_collecting` where there is one.
+type SiteRow = (i32, String, String, i64, Option<String>, Option<bool>, Option<i64>);
+
 async fn sites(conn: &mut PgConnection) -> Result<Vec<Site>, Error> {
-    let rows: Vec<(i32, String, String, i64)> =
-        sqlx::query_as("SELECT id, name, time_zone, created_us FROM site ORDER BY id")
-            .fetch_all(conn)
-            .await
-            .map_err(engine)?;
-    let site = |(id, name, zone, created): (i32, String, String, i64)| {
+    let rows: Vec<SiteRow> = sqlx::query_as(
+        "SELECT id, name, time_zone, created_us, origins, cookieless, cookieless_until_us \
+         FROM site LEFT JOIN site_collecting ON site_collecting.site = site.id ORDER BY id",
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(engine)?;
+    let site = |(id, name, zone, created, rules, cookieless, until): SiteRow| {
+        let zone = Zone::named(&zone).map_err(|error| Error::Engine(error.to_string()))?;
         Ok(Site {
-            id: SiteId(id.unsigned_abs()),
-            name,
-            zone: Zone::named(&zone).map_err(|error| Error::Engine(error.to_string()))?,
-            created: Micros(created),
+            origins: origins(rules.as_deref().unwrap_or_default())?,
+            cookieless: cookieless.unwrap_or_default(),
+            cookieless_until: until.map(Micros),
+            ..Site::new(SiteId(id.unsigned_abs()), name, zone, Micros(created))
         })
     };
     rows.into_iter().map(site).collect()

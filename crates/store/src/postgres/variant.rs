@@ -17,9 +17,10 @@ pub enum Variant {
 }
 
 /// What every variant has: version, name, text.
-const CORE: [(i64, &str, &str); 2] = [
+const CORE: [(i64, &str, &str); 3] = [
     (1, "core", include_str!("migrations/core/0001_core.sql")),
     (2, "segment", include_str!("migrations/core/0002_segment.sql")),
+    (3, "collecting", include_str!("migrations/core/0003_collecting.sql")),
 ];
 /// Versions from here on belong to a variant.
 const PLAIN: [(i64, &str, &str); 2] = [

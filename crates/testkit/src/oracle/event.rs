@@ -3,7 +3,8 @@
 use pistats_core::event::PAGE_VIEW;
 use pistats_core::report::Dimension;
 use pistats_core::segment::Facts;
-use pistats_core::{Enriched, Event, EventId, Micros};
+use pistats_core::{Enriched, Event, EventId, Micros, Zone};
+use std::net::IpAddr;
 
 /// An event and its derived values, owned. An absent text is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,12 @@ impl OracleEvent {
             value: event.value,
             bot: enriched.bot,
         })
+    }
+
+    /// The same event where there are no cookies: its visitor is whoever comes with this address and user agent on that local day.
+    pub fn without_cookies(self, address: IpAddr, user_agent: &str, zone: &Zone) -> OracleEvent {
+        let visitor = format!("{} {address} {user_agent}", zone.day_of(self.time));
+        OracleEvent { visitor, ..self }
     }
 
     /// Whether the event counts as a page view.

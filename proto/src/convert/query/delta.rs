@@ -128,6 +128,7 @@ fn traffic(before: &v1::TrafficResponse, after: &v1::TrafficResponse) -> Differe
     };
     let is_lost = |before: &Option<_>, after: &Option<_>| before.is_some() && after.is_none();
     if before.time_zone != after.time_zone
+        || before.visitor_days != after.visitor_days
         || is_lost(&before.total, &after.total)
         || is_lost(&before.compared_total, &after.compared_total)
     {

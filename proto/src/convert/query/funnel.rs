@@ -65,6 +65,8 @@ pub fn funnel_answer(
         periods: periods.collect(),
         as_of: Some(super::as_of(as_of)),
         time_zone: zone.name().to_owned(),
+        // Whether visitors are those of a day is the site's matter, not the answer's.
+        visitor_days: false,
     }
 }
 

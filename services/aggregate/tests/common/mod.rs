@@ -43,7 +43,7 @@ pub struct World {
 impl World {
     pub fn new(zone: &Zone) -> World {
         let duck = DuckStore::open(DuckConfig { memory_limit_mb: 200, ..DuckConfig::memory() }).expect("a warehouse");
-        let site = Site { id: SITE, name: "shop.example".into(), zone: zone.clone(), created: Micros(0) };
+        let site = Site::new(SITE, "shop.example", zone.clone(), Micros(0));
         let directory = Arc::new(ArcSwap::from_pointee(Directory::new([site], [])));
         World { log: Arc::new(MemoryLog::default()), duck: Arc::new(duck), directory, zone: zone.clone() }
     }

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use pistats_core::{Limits, Micros, PartitionId, Refusal, SiteId};
 use pistats_eventlog::file::Clock;
 use pistats_eventlog::{EventLog, MemoryLog, Position};
-use pistats_ingest::{CollectError, Collected, Collector, Origin, Trust};
+use pistats_ingest::{CollectError, Collected, Collector, Sender, Trust, Visitors};
 use pistats_proto::ingest::v1::Event;
 use pistats_proto::record::v1::{LoggedEvent, PackedRecord, RejectedEvent};
 use prost::Message;
@@ -87,7 +87,7 @@ impl<L: EventLog> Bench<L> {
     }
 
     pub async fn try_collect(&self, trust: Trust, events: &[Bytes]) -> Result<Collected, CollectError> {
-        let origin = Origin { site: SITE, trust, user_agent: BROWSER, traceparent: TRACE };
+        let origin = Sender { site: SITE, trust, user_agent: BROWSER, traceparent: TRACE, visitors: Visitors::Sent };
         self.collector.collect(origin, events, batch_bytes(events)).await
     }
 

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "tests")]
 
 use crate::common::clock;
-use pistats_core::directory::{Directory, Key, KeyHash};
-use pistats_core::{Limits, Micros, Scope, SiteId};
+use pistats_core::directory::{Directory, Key, KeyHash, Site};
+use pistats_core::{Limits, Micros, Scope, SiteId, Zone};
 use pistats_eventlog::EventLog;
 use pistats_ingest::{Collector, Ingest, Log};
 use pistats_proto::ingest::v1::ingest_service_client::IngestServiceClient;
@@ -14,6 +14,9 @@ use pistats_rpc::client::{Channel, connect};
 use pistats_rpc::server::Settings;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+
+/// What every site is named after.
+pub const HOST: &str = "example.org";
 
 pub struct Port {
     url: String,
@@ -35,7 +38,8 @@ impl Port {
             created: Micros(0),
             revoked: false,
         };
-        let directory = Directory::new([], Scope::ALL.map(key));
+        let sites = (0..Scope::ALL.len() as u32).map(|id| Site::new(SiteId(id), HOST, Zone::utc(), Micros(0)));
+        let directory = Directory::new(sites, Scope::ALL.map(key));
         let directory: SharedDirectory = Arc::new(arc_swap::ArcSwap::from_pointee(directory));
         let collector = Arc::new(Collector::with_clock(log.clone(), limits, clock()).unwrap());
         let server = pistats_rpc::Server::new(Settings::default())

@@ -25,8 +25,8 @@ pub async fn sign_in(server: Server) -> Result<(), Failure> {
 
 pub async fn site(command: SiteCommand) -> Result<(), Failure> {
     match command {
-        SiteCommand::Create { server, name, time_zone, json } => {
-            let request = CreateSiteRequest { name, time_zone };
+        SiteCommand::Create { server, name, time_zone, origin, cookieless, json } => {
+            let request = CreateSiteRequest { name, time_zone, origins: origin, cookieless };
             let made = client(&server)?.create_site(request).await.map_err(failed)?.into_inner();
             let site = made.site.unwrap_or_default();
             let mut kept = Credentials::load()?;
@@ -44,23 +44,23 @@ pub async fn site(command: SiteCommand) -> Result<(), Failure> {
                         (scope_name(scope).to_owned(), new.secret.clone().into())
                     })
                     .collect();
-                say!(
-                    "{}",
-                    serde_json::json!({"id": site.id, "name": site.name, "time_zone": site.time_zone, "keys": keys})
-                );
+                let mut told = site_json(&site);
+                told["keys"] = keys.into();
+                say!("{told}");
                 return Ok(());
             }
-            say!("site {} ({}), time zone {}", site.name, site.id, site.time_zone);
+            say!("{}", site_line(&site));
             for new in made.keys {
                 let key = new.key.unwrap_or_default();
                 say!("  {:<7} {}", scope_name(key.scope()), new.secret);
             }
             say!("These secrets are told once; for your own commands they are kept in {}.", path.display());
         }
-        SiteCommand::Update { server, site, name, time_zone, json } => {
+        SiteCommand::Update { server, site, name, time_zone, origin, no_origins, cookieless, json } => {
             let site_id = site_id(&server, &site).await?;
             let (name, time_zone) = (name.unwrap_or_default(), time_zone.unwrap_or_default());
-            let request = UpdateSiteRequest { site_id, name, time_zone };
+            let origins = (no_origins || !origin.is_empty()).then_some(Origins { rules: origin });
+            let request = UpdateSiteRequest { site_id, name, time_zone, origins, cookieless };
             let changed = client(&server)?.update_site(request).await.map_err(failed)?.into_inner().site;
             let changed = changed.unwrap_or_default();
             let mut kept = Credentials::load()?;
@@ -68,25 +68,42 @@ pub async fn site(command: SiteCommand) -> Result<(), Failure> {
                 kept.save()?;
             }
             if json {
-                let Site { id, name, time_zone, .. } = changed;
-                say!("{}", serde_json::json!({"id": id, "name": name, "time_zone": time_zone}));
+                say!("{}", site_json(&changed));
             } else {
-                say!("site {} ({}), time zone {}", changed.name, changed.id, changed.time_zone);
+                say!("{}", site_line(&changed));
             }
         }
         SiteCommand::List { server, json } => {
             let sites = client(&server)?.list_sites(ListSitesRequest {}).await.map_err(failed)?.into_inner().sites;
             if json {
-                for site in sites {
-                    say!("{}", serde_json::json!({"id": site.id, "name": site.name, "time_zone": site.time_zone}));
-                }
+                sites.iter().for_each(|site| say!("{}", site_json(site)));
                 return Ok(());
             }
-            let rows = sites.into_iter().map(|site| vec![site.name, site.time_zone, site.id.to_string()]).collect();
-            say!("{}", table::render(&["site", "time zone", "id"], rows, 2));
+            let row = |site: Site| {
+                let cookieless = if site.cookieless { "cookieless" } else { "" }.to_owned();
+                vec![site.name, site.time_zone, site.origins.join(" "), cookieless, site.id.to_string()]
+            };
+            let rows = sites.into_iter().map(row).collect();
+            say!("{}", table::render(&["site", "time zone", "collects from", "", "id"], rows, 4));
         }
     }
     Ok(())
+}
+
+fn site_json(site: &Site) -> serde_json::Value {
+    let Site { id, name, time_zone, origins, cookieless, .. } = site;
+    serde_json::json!({"id": id, "name": name, "time_zone": time_zone, "origins": origins, "cookieless": cookieless})
+}
+
+fn site_line(site: &Site) -> String {
+    let mut line = format!("site {} ({}), time zone {}", site.name, site.id, site.time_zone);
+    if !site.origins.is_empty() {
+        line += &format!(", collects from {}", site.origins.join(" "));
+    }
+    if site.cookieless {
+        line += ", cookieless";
+    }
+    line
 }
 
 pub async fn key(command: KeyCommand) -> Result<(), Failure> {

@@ -83,6 +83,9 @@ fn table(names: &[String], answer: &FunnelResponse) -> String {
         let periods = render(&head, answer.periods.iter().map(row).collect(), 1);
         text = format!("{text}\n\n{periods}\nruns by when they began");
     }
+    if answer.visitor_days {
+        text.push_str("\nsteps are followed to the end of the day only: without cookies a visitor is one of a day");
+    }
     text
 }
 
@@ -114,6 +117,7 @@ fn as_json(names: &[String], answer: &FunnelResponse) -> Value {
         "steps": steps(&answer.steps),
         "periods": answer.periods.iter().map(period).collect::<Vec<_>>(),
         "as_of": show::as_of(answer.as_of.as_ref()),
+        "visitor_days": answer.visitor_days,
     })
 }
 

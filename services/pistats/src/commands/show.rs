@@ -17,13 +17,21 @@ pub(super) fn traffic(answer: &TrafficResponse) -> String {
     if answer.compared_total.is_some() {
         rows.push(row("compared".to_owned(), answer.compared_total.as_ref()));
     }
-    table(&format!("from ({})", answer.time_zone), rows)
+    noted(table(&format!("from ({})", answer.time_zone), rows), answer.visitor_days)
+}
+
+/// What readers of uniques must know of a cookieless site.
+const VISITOR_DAYS: &str = "visitors are visitor-days: without cookies a visitor counts once for each day";
+
+fn noted(table: String, visitor_days: bool) -> String {
+    if visitor_days { format!("{table}\n{VISITOR_DAYS}") } else { table }
 }
 
 pub(super) fn breakdown(dimension: &str, answer: &BreakdownResponse) -> String {
     let name = |value: &str| if value.is_empty() { "(none)".to_owned() } else { clip(value) };
     let rows = answer.rows.iter().map(|r| row(name(&r.value), r.metrics.as_ref())).collect();
-    format!("{}\n{} of {} values", table(dimension, rows), number(answer.rows.len() as i64), number(answer.total_rows))
+    let shown = format!("{} of {} values", number(answer.rows.len() as i64), number(answer.total_rows));
+    noted(format!("{}\n{shown}", table(dimension, rows)), answer.visitor_days)
 }
 
 fn table(first: &str, rows: Vec<Vec<String>>) -> String {
@@ -76,6 +84,7 @@ pub(super) fn traffic_json(answer: &TrafficResponse) -> Value {
         "total": metrics(answer.total.as_ref()),
         "steps": answer.steps.iter().map(step).collect::<Vec<_>>(),
         "as_of": as_of(answer.as_of.as_ref()),
+        "visitor_days": answer.visitor_days,
     });
     if answer.compared_total.is_some() {
         shown["compared_total"] = metrics(answer.compared_total.as_ref());
@@ -95,6 +104,7 @@ pub(super) fn breakdown_json(answer: &BreakdownResponse) -> Value {
     json!({
         "rows": answer.rows.iter().map(row).collect::<Vec<_>>(),
         "total_rows": answer.total_rows,
+        "visitor_days": answer.visitor_days,
         "as_of": as_of(answer.as_of.as_ref()),
     })
 }
@@ -146,6 +156,17 @@ mod tests {
             (&json!(0.25), &json!(2.5), &json!(1.5))
         );
         assert_eq!(metrics(None)["bounce_rate"], Value::Null);
+    }
+
+    #[test]
+    fn visitor_days_are_told_below_the_table_and_in_the_text_for_programs() {
+        let answer = TrafficResponse { visitor_days: true, ..Default::default() };
+        assert!(traffic(&answer).ends_with(VISITOR_DAYS) && traffic_json(&answer)["visitor_days"] == json!(true));
+        let list = BreakdownResponse { visitor_days: true, ..Default::default() };
+        assert!(
+            breakdown("page", &list).ends_with(VISITOR_DAYS) && breakdown_json(&list)["visitor_days"] == json!(true)
+        );
+        assert!(!traffic(&TrafficResponse::default()).contains(VISITOR_DAYS));
     }
 
     #[test]

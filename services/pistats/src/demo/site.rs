@@ -41,7 +41,13 @@ async fn find(admin: &mut Admin, name: &str) -> Result<Option<Site>, String> {
 }
 
 async fn first(url: &str, admin: &mut Admin, name: &str, time_zone: &str) -> Result<Secrets, String> {
-    let request = CreateSiteRequest { name: name.to_owned(), time_zone: time_zone.to_owned() };
+    let request = CreateSiteRequest {
+        name: name.to_owned(),
+        time_zone: time_zone.to_owned(),
+        // The shop's pages have the address that the server is reached by, whatever that is.
+        origins: vec!["*".to_owned()],
+        ..Default::default()
+    };
     let keys = admin.create_site(request).await.map_err(failed)?.into_inner().keys;
     let named = |new: &NewKey| Some((of_wire(new.key.as_ref()?.scope())?, new.secret.clone()));
     let keys: Vec<(Scope, String)> = keys.iter().filter_map(named).collect();

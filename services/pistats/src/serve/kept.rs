@@ -1,14 +1,15 @@
-//! Sites and keys that outlive the store's absence: a registry with a copy of its directory on disk, so that a collector
+//! Sites, keys and salts of days that outlive the store's absence: a registry with a copy of them on disk, so that a collector
 //! starts and goes on while the store is away (P-6).
 //!
 //! ```text
-//!   directory()   the store answers? ─ yes ─▶ changed? ─▶ file (temp, fsync, rename, fsync of the folder) ─▶ the store's
-//!                        │ no, within the wait
-//!                        └─▶ the copy; none: an error, for nobody could be told apart
+//!   directory()    the store answers? ─ yes ─▶ changed? ─▶ file (temp, fsync, rename, fsync of the folder) ─▶ the store's
+//!   share_salts()         │ no, within the wait
+//!                         └─▶ the copy; none: an error, for nobody could be told apart
 //! ```
 //!
 //! The file holds hashes of keys, never keys. A key that is revoked while the store is away from this process is believed until
-//! it is back: the age of what is believed is shown by `log.v1.State`. Everything but the directory needs the store.
+//! it is back: the age of what is believed is shown by `log.v1.State`. A salt whose time is over leaves the file whether the
+//! store is there or not. Everything else needs the store.
 
 mod snapshot;
 
@@ -16,8 +17,9 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use pistats_core::directory::{Directory, Key, Site};
-use pistats_core::{Reason, SiteId};
+use pistats_core::{DaySalt, Micros, Reason, SiteId};
 use pistats_store::{Error, Registry, RejectedQuery, RejectedRow};
+use snapshot::Snapshot;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -28,14 +30,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Opens the store's registry, or says why not; called until it works.
 pub type Opening = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Registry>, String>> + Send + Sync>;
 
-/// A registry that is opened when it can be, with a copy of its sites and keys.
+/// A registry that is opened when it can be, with a copy of its sites, keys and salts.
 pub struct KeptRegistry {
     open: Opening,
     within: Duration,
     registry: tokio::sync::Mutex<Option<Arc<dyn Registry>>>,
     file: PathBuf,
-    /// As the file has it. Held while it is written, so that an older state never comes after a newer one.
-    kept: tokio::sync::Mutex<Option<Vec<u8>>>,
+    /// As the file has it, or why it has none. Held while it is written, so that an older state never comes after a newer one.
+    kept: tokio::sync::Mutex<Result<Snapshot, String>>,
     seen: Mutex<Seen>,
 }
 
@@ -57,12 +59,18 @@ impl KeptRegistry {
 
     fn waiting(open: Opening, file: &Path, within: Duration) -> KeptRegistry {
         let written = std::fs::metadata(file).and_then(|of| of.modified()).ok();
+        let path = file.display();
+        let kept = match std::fs::read(file) {
+            Ok(bytes) => snapshot::decode(&bytes)
+                .map_err(|fault| format!("the copy of its sites and keys cannot be read: {path}: {fault}")),
+            Err(_) => Err(format!("there is no copy of its sites and keys yet ({path})")),
+        };
         KeptRegistry {
             open,
             within,
             registry: tokio::sync::Mutex::default(),
             file: file.to_owned(),
-            kept: tokio::sync::Mutex::new(std::fs::read(file).ok()),
+            kept: tokio::sync::Mutex::new(kept),
             seen: Mutex::new(Seen { store: None, file: written, told: false }),
         }
     }
@@ -86,21 +94,26 @@ impl KeptRegistry {
         }
     }
 
-    async fn read(&self) -> Result<Directory, Error> {
-        self.registry().await?.directory().await
+    /// What the store answers, within the wait, or why it does not.
+    async fn answer<T>(&self, asked: impl Future<Output = Result<T, Error>> + Send) -> Result<T, String> {
+        match tokio::time::timeout(self.within, asked).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {:?}", self.within)),
+        }
     }
 
-    /// Writes the copy if it is another one. That it cannot be written is told, and keeps nobody from collecting.
-    async fn keep(&self, directory: &Directory) {
+    /// Writes the copy if the change makes it another one. That it cannot be written is told, and keeps nobody from collecting.
+    async fn keep(&self, is_so: impl Fn(&Snapshot) -> bool, change: impl FnOnce(&mut Snapshot)) {
         let mut kept = self.kept.lock().await;
-        let bytes = snapshot::encode(directory);
-        if kept.as_ref() == Some(&bytes) {
+        if kept.as_ref().is_ok_and(is_so) {
             return;
         }
-        let (file, written) = (self.file.clone(), bytes.clone());
-        let write = tokio::task::spawn_blocking(move || crate::credentials::write_secret(&file, &written)).await;
+        let mut snapshot = kept.clone().unwrap_or_default();
+        change(&mut snapshot);
+        let (file, bytes) = (self.file.clone(), snapshot::encode(&snapshot));
+        let write = tokio::task::spawn_blocking(move || crate::credentials::write_secret(&file, &bytes)).await;
         match write.map_err(|error| error.to_string()).and_then(|done| done.map_err(|error| error.to_string())) {
-            Ok(()) => *kept = Some(bytes),
+            Ok(()) => *kept = Ok(snapshot),
             Err(error) => {
                 let file = self.file.display().to_string();
                 tracing::error!(
@@ -113,39 +126,45 @@ impl KeptRegistry {
     }
 
     /// The copy, for want of the store.
-    async fn copy(&self, reason: String) -> Result<Directory, Error> {
-        let file = self.file.display().to_string();
-        let kept = self.kept.lock().await;
-        let Some(bytes) = kept.as_ref() else {
-            return Err(Error::Unavailable(format!(
-                "{reason}; and there is no copy of its sites and keys yet ({file})"
-            )));
-        };
-        let directory = snapshot::decode(bytes);
-        let directory = directory.map_err(|fault| {
-            Error::Unavailable(format!("{reason}; and the copy of its sites and keys cannot be read: {file}: {fault}"))
-        })?;
+    async fn copy(&self, reason: String) -> Result<Snapshot, Error> {
+        let kept = self.kept.lock().await.clone();
+        let snapshot = kept.map_err(|fault| Error::Unavailable(format!("{reason}; and {fault}")))?;
         if !std::mem::replace(&mut self.seen.lock().told, true) {
-            let age_s = self.age().as_secs();
+            let (file, age_s) = (self.file.display().to_string(), self.age().as_secs());
             tracing::warn!(file, age_s, reason, "the store does not answer: serving a copy of its sites and keys");
         }
-        Ok(directory)
+        Ok(snapshot)
     }
 }
 
 #[async_trait]
 impl Registry for KeptRegistry {
     async fn directory(&self) -> Result<Directory, Error> {
-        let read = tokio::time::timeout(self.within, self.read()).await;
-        match read {
-            Ok(Ok(directory)) => {
+        match self.answer(async { self.registry().await?.directory().await }).await {
+            Ok(directory) => {
                 // The file first: what is served must outlive this process.
-                self.keep(&directory).await;
+                self.keep(|kept| kept.directory == directory, |kept| kept.directory = directory.clone()).await;
                 *self.seen.lock() = Seen { store: Some(Instant::now()), file: None, told: false };
                 Ok(directory)
             }
-            Ok(Err(error)) => self.copy(error.to_string()).await,
-            Err(_) => self.copy(format!("no answer within {:?}", self.within)).await,
+            Err(reason) => Ok(self.copy(reason).await?.directory),
+        }
+    }
+
+    async fn share_salts(&self, offered: &[DaySalt], now: Micros) -> Result<Vec<DaySalt>, Error> {
+        let shared = self.answer(async { self.registry().await?.share_salts(offered, now).await }).await;
+        let (salts, away) = match shared {
+            Ok(salts) => (salts, None),
+            // What is offered is not taken: another collector might take another one for the same day.
+            Err(reason) => {
+                let living = self.copy(reason.clone()).await?.salts.into_iter().filter(|salt| salt.until > now);
+                (living.collect(), Some(reason))
+            }
+        };
+        self.keep(|kept| kept.salts == salts, |kept| kept.salts = salts.clone()).await;
+        match away {
+            Some(reason) if salts.is_empty() => Err(Error::Unavailable(reason)),
+            _ => Ok(salts),
         }
     }
 

@@ -76,11 +76,13 @@ pub(super) fn make(
         backends.log_folder(config).into_iter().for_each(|folder| metrics::of_log_files(meters, folder));
         let kept = backends.kept.clone();
         let age = kept.map(|kept| Box::new(move || kept.age()) as spool::Age);
+        let ingest = Ingest::new(made.clone(), directory.clone());
+        let ingest = ingest.deriving(source.salts()).behind(config.server.proxies());
         server = server
-            .add(Ingest::new(made.clone(), directory.clone()).server())
+            .pages(pistats_ingest::web::routes(ingest.clone()))
+            .add(ingest.server())
             .add(Again::new(made.clone(), directory.clone()).server())
             .add(Log::new(log()?, directory.clone()).with_state(spool::state(&backends.forwarding, age)).server());
-        // Routes of plain HTTP that collect go here: `server.pages(…)`.
         collector = Some(made);
     }
 

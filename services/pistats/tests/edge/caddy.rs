@@ -59,7 +59,7 @@ impl Edge {
         let mut edge = Edge { running, url, write_key: String::new(), read_key: String::new(), folder, caddy };
         edge.wait().await;
         let mut admin = AdminServiceClient::new(edge.caller(&edge.running.secrets.instance_key).await);
-        let request = CreateSiteRequest { name: "edge".to_owned(), time_zone: "UTC".to_owned() };
+        let request = CreateSiteRequest { name: "edge".to_owned(), ..Default::default() };
         let keys = admin.create_site(request).await.unwrap().into_inner().keys;
         let secret =
             |scope: Scope| keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope).unwrap().secret.clone();

@@ -34,6 +34,20 @@ struct Empty {}
 struct Network {
     #[serde(default)]
     internal: bool,
+    #[serde(default)]
+    ipam: Ipam,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ipam {
+    config: Vec<Subnet>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subnet {
+    subnet: String,
 }
 
 #[derive(Deserialize)]
@@ -223,6 +237,9 @@ fn each_services_configuration_loads_in_its_role() {
         let config = Config::load(Some(&file), &overrides).unwrap_or_else(|error| panic!("{}: {error}", role.name()));
         assert_eq!(config.roles, [role]);
         assert!(config.store.url.starts_with("postgres://"));
+        let mesh = &read("compose.yaml").networks["mesh"].ipam.config;
+        let subnets: Vec<&str> = mesh.iter().map(|config| config.subnet.as_str()).collect();
+        assert_eq!(config.server.trusted_proxies, subnets, "Caddy is believed, and nobody outside of its network");
     }
     let commands = read("compose.yaml");
     for role in pistats::roles::Role::ALL {

@@ -143,12 +143,9 @@ async fn house(seeds: &[u64], found: Arc<Found>) -> Tally {
     let mut tally = Tally::default();
     let mut rng = StdRng::seed_from_u64(seeds[0]);
     let mut told: Vec<Told> = seeds.iter().zip(1..).map(|(seed, site)| Told::new(SiteId(site), *seed)).collect();
-    let sites = told.iter().map(|told| Site {
-        id: told.site,
-        name: format!("history {}", told.seed),
-        zone: told.arrived.zone.clone(),
-        created: Micros(0),
-    });
+    let site =
+        |told: &Told| Site::new(told.site, format!("history {}", told.seed), told.arrived.zone.clone(), Micros(0));
+    let sites = told.iter().map(site);
     let mut house = House::build(sites.collect(), found);
     // Every other house makes all sheets once; sheets cost more than questions.
     let all_sheets = rng.random_range(0..2 * WAVES);

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use pistats_aggregate::{Aggregator, Handle, Parts};
 use pistats_core::directory::{Key, KeyHash, Site};
 use pistats_core::{Day, Directory, Limits, Micros, Scope, SiteId};
-use pistats_eventlog::file::{Config as LogConfig, FileLog};
-use pistats_ingest::{Collector, Origin, Trust};
+use pistats_eventlog::file::{Config as LogConfig, FileLog, wall_clock};
+use pistats_ingest::{Collected, Collector, Sender, Trust, Visitors};
+use pistats_proto::ingest::v1::Event;
 use pistats_query::{Config, Nothing, Query};
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::{
@@ -22,7 +23,7 @@ use prost::Message;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use tokio::sync::RwLock;
 use tonic::Request;
 
@@ -36,6 +37,8 @@ pub(crate) struct House {
     pub(crate) store: Arc<DuckStore>,
     pub(crate) query: Query,
     collector: Collector,
+    /// The collector's clock; 0: the wall's.
+    clock: Arc<AtomicI64>,
     aggregator: Handle,
     mortal: Arc<Mortal>,
     directory: SharedDirectory,
@@ -78,7 +81,14 @@ impl House {
             ..Default::default()
         };
         let parts = Parts::new(settings, log.clone(), mortal.clone(), store.clone(), directory.clone(), SECRET);
+        let clock: Arc<AtomicI64> = Arc::default();
+        let (set, wall) = (clock.clone(), wall_clock());
+        let now = move || match set.load(SeqCst) {
+            0 => wall(),
+            set => Micros(set),
+        };
         House {
+            clock,
             query: Query::new(
                 mortal.clone(),
                 Arc::new(Nothing::default()),
@@ -86,7 +96,7 @@ impl House {
                 SECRET,
                 &Config::default(),
             ),
-            collector: Collector::new(log.clone(), Limits::default()).unwrap(),
+            collector: Collector::with_clock(log.clone(), Limits::default(), Arc::new(now)).unwrap(),
             aggregator: Aggregator::start(parts),
             store,
             mortal,
@@ -99,10 +109,21 @@ impl House {
     /// Collects events of a site. They are on disk on return, some may be folded.
     pub(crate) async fn collect(&self, site: SiteId, sent: &[Sent]) {
         let events: Vec<Bytes> = sent.iter().map(|sent| asked::message(sent).encode_to_vec().into()).collect();
-        let origin = Origin { site, trust: Trust::Server, user_agent: "", traceparent: "" };
+        let origin = Sender { site, trust: Trust::Server, user_agent: "", traceparent: "", visitors: Visitors::Sent };
         let bytes = events.iter().map(Bytes::len).sum();
         let collected = self.collector.collect(origin, &events, bytes).await.unwrap();
         assert_eq!((collected.accepted as usize, collected.rejections), (events.len(), Vec::new()));
+    }
+
+    /// Sets the collector's clock.
+    pub(crate) fn set_clock(&self, now: Micros) {
+        self.clock.store(now.0, SeqCst);
+    }
+
+    /// Collects one event as it comes in.
+    pub(crate) async fn collect_one(&self, sender: Sender<'_>, event: &Event) -> Collected {
+        let event = [Bytes::from(event.encode_to_vec())];
+        self.collector.collect(sender, &event, event[0].len()).await.unwrap()
     }
 
     /// Waits until everything on disk is committed.
@@ -128,7 +149,7 @@ impl House {
     /// Dies, and is built again from what was on disk.
     pub(crate) async fn crash(self) -> House {
         self.mortal.die().await;
-        let House { store, query, collector, aggregator, mortal, directory, log, folder } = self;
+        let House { store, query, collector, aggregator, mortal, directory, log, folder, .. } = self;
         // Nobody writes any more: the log has answered, the aggregator's commits fail.
         let (copy, found) = (tempfile::tempdir().unwrap(), mortal.found.clone());
         copy_folder(folder.path(), copy.path());

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   histories   2,000 random histories in waves, each a site of its own, asked after each wave
+//!   cookieless  the same of visitors who are derived at the door
 //!   house       log, collector, aggregator, warehouse and query service in this process, under the test's control
 //! ```
 
@@ -12,5 +13,6 @@ mod asked;
 #[allow(dead_code)]
 #[path = "../spine/compare.rs"]
 mod compare;
+mod cookieless;
 mod histories;
 mod house;

@@ -1,4 +1,5 @@
-//! P-1 by system calls: strace watches a server, and every answer must follow an fdatasync of the log. Where the roles are apart the
+//! P-1 by system calls: strace watches a server, and every answer must follow an fdatasync of the log: that of a
+//! call, and that of a page's beacon. Where the roles are apart the
 //! server that is watched is Ingest; Admin runs in the test's process.
 //!
 //! The check is worth something because it can fail: on a disk whose sync does nothing, and on one whose sync comes after the
@@ -14,13 +15,15 @@ use pistats_eventlog::disk::{File, FileSystem, RealDisk};
 use pistats_eventlog::file::{FileLog, wall_clock};
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
 use pistats_proto::admin::v1::{CreateSiteRequest, Scope};
-use pistats_proto::ingest::v1::Event;
+use pistats_proto::ingest::v1::{CollectRequest, Event};
 use pistats_testkit::require;
+use prost::Message as _;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Tells a test process that it is the server, and what its disk does.
 const DISK: &str = "PISTATS_TEST_DISK";
@@ -133,8 +136,33 @@ fn apart(config: &mut Config, roles: &[Role], database: &str) {
     config.store.url = database.to_owned();
 }
 
+/// How events are sent.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Calls,
+    Beacons,
+}
+
+/// Sends beacons one after another on one connection, as HTTP/1.1; each is answered with nothing.
+async fn send_beacons(url: &str, key: &str, event: Event) {
+    let body = CollectRequest { events: vec![event] }.encode_to_vec();
+    let mut socket = tokio::net::TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
+    let head = format!(
+        "POST /collect?key={key} HTTP/1.1\r\nHost: s\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    for _ in 0..CALLS {
+        socket.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            assert!(socket.read_buf(&mut answer).await.unwrap() > 0, "{}", String::from_utf8_lossy(&answer));
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 204"), "{}", String::from_utf8_lossy(&answer));
+    }
+}
+
 /// Serves on a disk under strace, collects, and returns what strace saw.
-async fn watched(disk: &str) -> String {
+async fn watched(disk: &str, way: Way) -> String {
     let ground = Ground::new();
     let folder = ground.path();
     let trace = folder.join("trace");
@@ -182,7 +210,10 @@ async fn watched(disk: &str) -> String {
     let site = Site { server: url.to_owned(), read: secret(Scope::Read), server_key: secret(Scope::Server) };
     site.is_known().await;
     let event = Event { visitor_id: "ada".to_owned(), url: "/".to_owned(), ..Default::default() };
-    site.collect(vec![vec![event]; CALLS], 1).await;
+    match way {
+        Way::Calls => site.collect(vec![vec![event]; CALLS], 1).await,
+        Way::Beacons => send_beacons(url, &secret(Scope::Write), event).await,
+    }
     // The server first: strace ends with what it watched.
     assert!(Command::new("kill").args(["-9", server_pid]).status().unwrap().success());
     server.wait().unwrap();
@@ -223,7 +254,12 @@ fn read(trace: &str) -> Vec<Seen> {
             "fdatasync" if of_log => seen.push(Seen::LogSynced),
             "pwritev" | "pwrite64" if of_log => seen.push(Seen::LogWritten),
             "writev" | "sendto" => {
-                let streams = answers(&unescape(arguments.split_once('>').map_or("", |(_, data)| data)));
+                let data = unescape(arguments.split_once('>').map_or("", |(_, data)| data));
+                let streams = match data.starts_with(b"HTTP/1.1 ") {
+                    // Every answer is one of its own.
+                    true => vec![seen.len() as u32],
+                    false => answers(&data),
+                };
                 seen.extend(streams.into_iter().map(|stream| Seen::Answered(file.to_owned(), stream)));
             }
             _ => {}
@@ -298,9 +334,11 @@ async fn every_answer_follows_an_fdatasync_of_the_log() {
     if !require::have("strace") {
         return;
     }
-    let syncs = verdict(&watched("honest").await).unwrap();
-    println!("{CALLS} answers, {syncs} syncs of the log");
-    assert!(syncs >= CALLS, "{syncs}");
+    for (way, name) in [(Way::Calls, "calls"), (Way::Beacons, "beacons")] {
+        let syncs = verdict(&watched("honest", way).await).unwrap();
+        println!("{CALLS} answers of {name}, {syncs} syncs of the log");
+        assert!(syncs >= CALLS, "{syncs}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,8 +346,10 @@ async fn the_check_fails_when_the_fdatasync_is_removed() {
     if !require::have("strace") {
         return;
     }
-    let why = verdict(&watched("never").await).unwrap_err();
-    assert!(why.contains("before its sync"), "{why}");
+    for way in [Way::Calls, Way::Beacons] {
+        let why = verdict(&watched("never", way).await).unwrap_err();
+        assert!(why.contains("before its sync"), "{why}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -317,6 +357,8 @@ async fn the_check_fails_when_the_fdatasync_is_moved_after_the_answer() {
     if !require::have("strace") {
         return;
     }
-    let why = verdict(&watched("late").await).unwrap_err();
-    assert!(why.contains("before its sync"), "{why}");
+    for way in [Way::Calls, Way::Beacons] {
+        let why = verdict(&watched("late", way).await).unwrap_err();
+        assert!(why.contains("before its sync"), "{why}");
+    }
 }

@@ -90,7 +90,8 @@ impl Instance {
 
     pub(crate) async fn site(&self, name: &str, time_zone: &str) -> Site {
         let mut admin = AdminServiceClient::new(self.instance_channel());
-        let request = CreateSiteRequest { name: name.to_owned(), time_zone: time_zone.to_owned() };
+        let request =
+            CreateSiteRequest { name: name.to_owned(), time_zone: time_zone.to_owned(), ..Default::default() };
         let made = admin.create_site(request).await.unwrap().into_inner();
         let secret = |scope: Scope| {
             let found = made.keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope);

@@ -111,7 +111,7 @@ async fn killed_again_and_again_an_import_loses_nothing_and_counts_nothing_twice
     let (url, instance_key) = (server.url.clone(), server.instance_key.clone());
     let kills = if is_apart() { ROUNDS * (server.count() + 1) } else { KILLS };
     let mut admin = AdminServiceClient::new(channel(&url, &instance_key).unwrap());
-    let request = CreateSiteRequest { name: "usagov".to_owned(), time_zone: "UTC".to_owned() };
+    let request = CreateSiteRequest { name: "usagov".to_owned(), ..Default::default() };
     let made = admin.create_site(request).await.unwrap().into_inner();
     let secret =
         |scope: Scope| made.keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope).unwrap().secret.clone();

@@ -11,6 +11,7 @@
 //!   watch_waves  random reports over random histories, watched
 //!   realtime     who is there now, and what is talked about
 //!   zones        a site gets another zone: as if it had always had it, also killed halfway
+//!   browsers     what pages send, and visitors without cookies
 //!   tenants      a key opens its own site, as far as its scope says
 //!   pages        files and calls on one port, and how a browser signs in
 //!   segments     who is in one: counted, listed, watched, and as a filter of every report
@@ -22,6 +23,7 @@
 // Shared with the tests of people, which ask more.
 #[allow(dead_code)]
 mod asked;
+mod browsers;
 mod commands;
 #[allow(dead_code)]
 mod compare;

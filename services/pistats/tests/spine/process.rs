@@ -4,6 +4,7 @@ use crate::front::{Front, Routes};
 use crate::topology::{Ground, INSTANCE_KEY, shared};
 use pistats::config::{Config, Overrides};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,16 +26,25 @@ struct Process {
     address: SocketAddr,
     settings: Vec<(&'static str, String)>,
     arguments: Vec<String>,
+    /// Where what it prints goes; nowhere otherwise.
+    lines: Option<PathBuf>,
     child: Option<Child>,
 }
 
 impl Server {
     /// Starts the program and waits until it answers health checks.
     pub(crate) async fn start() -> Server {
-        Server::start_in(Ground::new()).await
+        Server::start_in(Ground::new(), None, &[]).await
     }
 
-    async fn start_in(ground: Ground) -> Server {
+    /// The same with settings of its own; what the processes print goes into files of the ground.
+    pub(crate) async fn start_printing(settings: &[(&'static str, String)]) -> Server {
+        let ground = Ground::new();
+        let lines = ground.path().join("lines");
+        Server::start_in(ground, Some(lines), settings).await
+    }
+
+    async fn start_in(ground: Ground, lines: Option<PathBuf>, settings: &[(&'static str, String)]) -> Server {
         let (mut processes, front) = match ground.database() {
             None => (vec![Process::new(&ground, "", &[], Vec::new())], None),
             Some(database) => {
@@ -43,7 +53,9 @@ impl Server {
                 (processes, Some(front))
             }
         };
-        for process in &mut processes {
+        for (number, process) in processes.iter_mut().enumerate() {
+            process.settings.extend_from_slice(settings);
+            process.lines = lines.as_ref().map(|lines| lines.with_extension(number.to_string()));
             process.start();
         }
         for process in &processes {
@@ -135,7 +147,7 @@ impl Process {
         if !roles.is_empty() {
             arguments.extend(["--roles".to_owned(), roles.join(",")]);
         }
-        Process { address, settings, arguments, child: None }
+        Process { address, settings, arguments, lines: None, child: None }
     }
 
     fn url(&self) -> String {
@@ -143,11 +155,17 @@ impl Process {
     }
 
     fn start(&mut self) {
+        let printed = || match &self.lines {
+            Some(lines) => std::fs::File::options().create(true).append(true).open(lines).unwrap().into(),
+            None => Stdio::null(),
+        };
+        let errors = if self.lines.is_some() { printed() } else { Stdio::inherit() };
         let child = Command::new(env!("CARGO_BIN_EXE_pistats"))
             .args(&self.arguments)
             .env("PISTATS_LOG__SEGMENT_MIB", "16")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
-            .stdout(Stdio::null())
+            .stdout(printed())
+            .stderr(errors)
             .spawn()
             .unwrap();
         self.child = Some(child);

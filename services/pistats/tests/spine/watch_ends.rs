@@ -158,7 +158,7 @@ async fn after_a_change_of_zone_watchers_start_anew_with_the_new_days() {
     let mut stream = watch(&site, vec![watched("may", may(), None)]).await;
     assert!(!next(&mut stream, "may").await.reset);
     let mut admin = AdminServiceClient::new(instance.instance_channel());
-    let wish = UpdateSiteRequest { site_id: 1, name: String::new(), time_zone: "Pacific/Kiritimati".to_owned() };
+    let wish = UpdateSiteRequest { site_id: 1, time_zone: "Pacific/Kiritimati".to_owned(), ..Default::default() };
     admin.update_site(wish).await.unwrap();
     let expected = asked(&mut site.queries(), may()).await;
     let mut watched = Watched::default();

@@ -26,7 +26,7 @@ async fn site_id(admin: &mut AdminClient, name: &str) -> u32 {
 }
 
 async fn set_zone(admin: &mut AdminClient, site_id: u32, zone: &str) -> Result<UpdateSiteResponse, Status> {
-    let request = UpdateSiteRequest { site_id, name: String::new(), time_zone: zone.to_owned() };
+    let request = UpdateSiteRequest { site_id, time_zone: zone.to_owned(), ..Default::default() };
     admin.update_site(request).await.map(Response::into_inner)
 }
 
@@ -145,7 +145,7 @@ async fn a_site_is_changed_by_the_instance_or_its_own_manage_key_alone() {
     let was = generation(&site).await;
 
     let mut manage = client(&secret);
-    let renamed = UpdateSiteRequest { site_id: one, name: "uno".into(), time_zone: "UTC".into() };
+    let renamed = UpdateSiteRequest { site_id: one, name: "uno".into(), time_zone: "UTC".into(), ..Default::default() };
     let told = manage.update_site(renamed).await.unwrap().into_inner().site.unwrap();
     assert_eq!((told.name.as_str(), told.time_zone.as_str()), ("uno", "UTC"));
     assert_eq!(generation(&site).await, was, "a name moves no day");
@@ -161,7 +161,7 @@ async fn a_site_is_changed_by_the_instance_or_its_own_manage_key_alone() {
     assert_eq!(code(set_zone(&mut admin, 99, "UTC").await), Code::NotFound);
     assert_eq!(code(set_zone(&mut admin, two, "Mars/Olympus").await), Code::InvalidArgument);
     assert_eq!(code(set_zone(&mut admin, two, "").await), Code::InvalidArgument);
-    let taken = UpdateSiteRequest { site_id: two, name: "uno".into(), time_zone: String::new() };
+    let taken = UpdateSiteRequest { site_id: two, name: "uno".into(), ..Default::default() };
     assert_eq!(admin.update_site(taken).await.unwrap_err().code(), Code::AlreadyExists);
 
     // It outlives a restart.
@@ -180,7 +180,7 @@ async fn killed_during_a_change_a_site_has_the_old_zone_or_the_new_one_whole() {
     let mut server = Server::start().await;
     let (url, instance_key) = (server.url.clone(), server.instance_key.clone());
     let admin = || AdminServiceClient::new(channel(&url, &instance_key).unwrap());
-    let request = CreateSiteRequest { name: "killed".to_owned(), time_zone: "UTC".to_owned() };
+    let request = CreateSiteRequest { name: "killed".to_owned(), ..Default::default() };
     let made = admin().create_site(request).await.unwrap().into_inner();
     let secret =
         |scope: Scope| made.keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope).unwrap().secret.clone();

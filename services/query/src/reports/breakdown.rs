@@ -35,6 +35,7 @@ impl Reports {
             rows: rows.map(|row| convert::row(row.value, &row.metrics, row.compared.as_ref())).collect(),
             total_rows: answer.total_rows,
             as_of: Some(convert::as_of(&as_of)),
+            visitor_days: tenant.compares_visitor_days(&question.selection.range, compare),
         })
     }
 }

@@ -25,6 +25,8 @@ impl Reports {
         // Millions of events may have to be walked: not on an async thread.
         let walked = tokio::task::spawn_blocking(move || plan.answer(results));
         let answer = walked.await.map_err(status::of_panic)?.map_err(status::of_unanswered)?;
-        Ok(convert::funnel_answer(&answer, &as_of, tenant.zone()))
+        let mut told = convert::funnel_answer(&answer, &as_of, tenant.zone());
+        told.visitor_days = tenant.knows_by_day(&question.selection.range);
+        Ok(told)
     }
 }

@@ -31,6 +31,7 @@ impl Reports {
             compared_steps,
             as_of: Some(convert::as_of(&as_of)),
             time_zone: tenant.zone().name().to_owned(),
+            visitor_days: tenant.compares_visitor_days(&question.selection.range, compare),
         })
     }
 

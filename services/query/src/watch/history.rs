@@ -179,7 +179,14 @@ mod tests {
     fn answer(offset: u64, value: &str) -> Snapshot {
         let as_of = Some(AsOf { generation: 1, next_offsets: vec![offset] });
         let rows = vec![Row { value: value.to_owned(), ..Default::default() }];
-        Snapshot { report: Some(snapshot::Report::Breakdown(BreakdownResponse { rows, total_rows: 1, as_of })) }
+        Snapshot {
+            report: Some(snapshot::Report::Breakdown(BreakdownResponse {
+                rows,
+                total_rows: 1,
+                as_of,
+                visitor_days: false,
+            })),
+        }
     }
 
     fn history(states: u64) -> History {

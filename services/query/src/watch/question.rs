@@ -1,8 +1,8 @@
 //! What is watched: requests read and checked as the unary calls do, before anything is streamed.
 
 use crate::plan::{self, Tenant};
-use pistats_core::SiteId;
 use pistats_core::report::{Bots, Breakdown, Compare, Funnel, Retention, Traffic};
+use pistats_core::{Micros, SiteId};
 use pistats_proto::convert::query as convert;
 use pistats_proto::convert::{Invalid, Violation};
 use pistats_proto::query::v1::watched_report::Report;
@@ -30,12 +30,15 @@ pub(super) struct Key {
     pub(super) site: SiteId,
     /// Of the site's days: where it changes, so do the answers.
     pub(super) time_zone: String,
+    /// Of its visitors: so do they there.
+    visitor_days_before: Option<Micros>,
     pub(super) question: Question,
 }
 
 impl Key {
     pub(super) fn of(tenant: &Tenant, question: Question) -> Key {
-        Key { site: tenant.site(), time_zone: tenant.zone().name().to_owned(), question }
+        let (time_zone, visitor_days_before) = (tenant.zone().name().to_owned(), tenant.visitor_days_before());
+        Key { site: tenant.site(), time_zone, visitor_days_before, question }
     }
 }
 

@@ -83,7 +83,7 @@ impl Reader {
         for (number, key) in self.keys.iter_mut().enumerate() {
             let now = tenant_with(self.hub.directory(), self.hub.engine(), &key.secret);
             let now = now.map_err(|status| of_key(&key.field, status))?;
-            if now.site() != key.tenant.site() || now.zone().name() != key.tenant.zone().name() {
+            if !now.is_like(&key.tenant) {
                 moved.push(number);
             }
             key.tenant = now;

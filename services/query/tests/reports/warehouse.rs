@@ -44,12 +44,7 @@ struct Folded {
 
 impl Warehouse {
     pub(crate) fn new(sites: &[(u32, &Zone)]) -> Warehouse {
-        let site = |(id, zone): &(u32, &Zone)| Site {
-            id: SiteId(*id),
-            name: format!("site {id}"),
-            zone: (*zone).clone(),
-            created: Micros(0),
-        };
+        let site = |(id, zone): &(u32, &Zone)| Site::new(SiteId(*id), format!("site {id}"), (*zone).clone(), Micros(0));
         let folded = |site: Site| {
             let folded = Folded { site, ids: HashSet::new(), visitors: HashMap::new(), sessions: HashMap::new() };
             (folded.site.id, folded)

@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use v1::delta;
 
 pub(super) fn diff(before: &v1::BreakdownResponse, after: &v1::BreakdownResponse) -> Difference {
+    if before.visitor_days != after.visitor_days {
+        return Difference::Whole;
+    }
     let known: HashMap<&str, &v1::Row> = before.rows.iter().map(|row| (row.value.as_str(), row)).collect();
     let is_new = |row: &&v1::Row| known.get(row.value.as_str()) != Some(row);
     let is_moved = !before.rows.iter().map(|row| &row.value).eq(after.rows.iter().map(|row| &row.value));

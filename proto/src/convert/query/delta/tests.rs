@@ -42,6 +42,7 @@ fn traffic() -> impl Strategy<Value = v1::snapshot::Report> {
                 compared_steps,
                 as_of,
                 time_zone: zone.to_owned(),
+                visitor_days: total.events % 5 == 4,
             })
         },
     )
@@ -64,7 +65,12 @@ fn breakdown() -> impl Strategy<Value = v1::snapshot::Report> {
         rows
     });
     (rows, 0u64..9, as_of()).prop_map(|(rows, total_rows, as_of)| {
-        v1::snapshot::Report::Breakdown(v1::BreakdownResponse { rows, total_rows, as_of })
+        v1::snapshot::Report::Breakdown(v1::BreakdownResponse {
+            rows,
+            total_rows,
+            as_of,
+            visitor_days: total_rows % 5 == 4,
+        })
     })
 }
 
@@ -199,7 +205,7 @@ fn rows(values: &[(&str, u64)]) -> v1::Snapshot {
         compared: None,
     };
     let rows = values.iter().map(row).collect();
-    let answer = v1::BreakdownResponse { rows, total_rows: values.len() as u64, as_of: None };
+    let answer = v1::BreakdownResponse { rows, total_rows: values.len() as u64, ..Default::default() };
     v1::Snapshot { report: Some(v1::snapshot::Report::Breakdown(answer)) }
 }
 

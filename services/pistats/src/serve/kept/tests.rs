@@ -2,7 +2,7 @@
 
 use super::*;
 use pistats_core::directory::{KeyHash, Site};
-use pistats_core::{Micros, Scope, SiteId, Zone};
+use pistats_core::{Day, DaySalt, Micros, Scope, SiteId, Zone};
 use pistats_store::{DuckConfig, DuckStore, Error, Registry, RejectedQuery, RejectedRow};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -39,6 +39,12 @@ impl Registry for Away {
         }
         self.registry.directory().await
     }
+    async fn share_salts(&self, offered: &[DaySalt], now: Micros) -> Result<Vec<DaySalt>, Error> {
+        if self.is_away.load(SeqCst) {
+            return Err(Error::Engine("away".into()));
+        }
+        self.registry.share_salts(offered, now).await
+    }
     async fn put_site(&self, site: &Site) -> Result<(), Error> {
         self.registry.put_site(site).await
     }
@@ -65,7 +71,7 @@ impl Registry for Away {
 impl Away {
     async fn new() -> Away {
         let store = DuckStore::open(DuckConfig { memory_limit_mb: 200, ..DuckConfig::memory() }).expect("a store");
-        let site = Site { id: SiteId(1), name: "a.example".into(), zone: Zone::utc(), created: Micros(0) };
+        let site = Site::new(SiteId(1), "a.example", Zone::utc(), Micros(0));
         store.put_site(&site).await.expect("put");
         store.put_key(&key("write", Scope::Write, false)).await.expect("put");
         Away { registry: Arc::new(store), is_away: Arc::default(), hangs: Arc::default() }
@@ -135,6 +141,40 @@ async fn a_store_that_goes_away_or_hangs_later_takes_nothing_with_it() {
     store.hangs.store(true, SeqCst);
     assert_eq!(known(&kept, &["write"]).await, [true]);
     assert!(kept.age() >= WITHIN, "{:?}", kept.age());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn salts_outlive_the_store_and_leave_the_file_when_their_time_is_over() {
+    const LIVE: Micros = Micros(1_000);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("directory");
+    let salt = |day: i32, secret: u8| DaySalt {
+        zone: "UTC".into(),
+        day: Day(day),
+        until: Micros(1_000 * i64::from(day)),
+        secret: [secret; 32],
+    };
+    let in_file = |secret: u8| {
+        let text = std::fs::read_to_string(&file).expect("the file");
+        text.contains(&blake3::Hash::from_bytes([secret; 32]).to_hex().to_string())
+    };
+    let store = Away::new().await;
+    let kept = store.start(&file);
+    kept.directory().await.expect("a directory");
+    let both = [salt(2, 0xa2), salt(3, 0xa3)];
+    assert_eq!(kept.share_salts(&both, LIVE).await.expect("shared"), both);
+    assert!(in_file(0xa2) && in_file(0xa3));
+    drop(kept);
+
+    store.is_away.store(true, SeqCst);
+    let without = store.start(&file);
+    assert_eq!(without.directory().await.expect("a directory").sites().len(), 1);
+    let offered = [salt(4, 0xa4)];
+    assert_eq!(without.share_salts(&offered, LIVE).await.expect("the copy"), both, "a salt that nobody shares is none");
+    assert_eq!(without.share_salts(&[], both[0].until).await.expect("the copy"), both[1..]);
+    assert!(!in_file(0xa2) && in_file(0xa3), "destroyed while the store is away");
+    assert!(without.share_salts(&[], both[1].until).await.is_err());
+    assert!(!in_file(0xa3));
 }
 
 #[tokio::test(flavor = "multi_thread")]

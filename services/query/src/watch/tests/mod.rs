@@ -99,7 +99,8 @@ impl World {
             }),
             Report::Breakdown(_) => {
                 let row = Row { value: "/".into(), metrics, compared: None };
-                let answer = BreakdownResponse { rows: vec![row], total_rows: 1, as_of: self.as_of() };
+                let answer =
+                    BreakdownResponse { rows: vec![row], total_rows: 1, as_of: self.as_of(), ..Default::default() };
                 snapshot::Report::Breakdown(answer)
             }
             _ => snapshot::Report::Traffic(TrafficResponse {
@@ -220,7 +221,7 @@ impl Bench {
 }
 
 fn directory(zone: &Zone, revoked: bool) -> Directory {
-    let site = |id| Site { id: SiteId(id), name: format!("site {id}"), zone: zone.clone(), created: Micros(0) };
+    let site = |id| Site::new(SiteId(id), format!("site {id}"), zone.clone(), Micros(0));
     let key = |id: u32| Key {
         id: format!("read-{id}"),
         hash: KeyHash::of(&format!("read-{id}")),
