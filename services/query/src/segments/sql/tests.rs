@@ -6,7 +6,7 @@ use pistats_core::{Micros, SiteId, Zone};
 use pistats_store::{Cell, Engine};
 
 fn tenant(engine: Engine) -> Tenant {
-    let site = Site { id: SiteId(7), name: String::new(), zone: Zone::utc(), created: Micros(0) };
+    let site = Site::new(SiteId(7), "", Zone::utc(), Micros(0));
     Tenant::of(&site, engine)
 }
 
