@@ -3,7 +3,8 @@
 import AxeBuilder from "@axe-core/playwright";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Server } from "../lib/server.js";
+import { Server, type Site } from "../lib/server.js";
+import { sendMonth } from "../lib/shop.js";
 import { expect, test } from "../lib/test.js";
 import { expectNoOverflow, openAsOperator } from "../lib/views.js";
 
@@ -11,7 +12,7 @@ const FOLDER = process.env["PISTATS_PICTURES"] ?? join(import.meta.dirname, "../
 const step = (filter: string) => `step=${encodeURIComponent(JSON.stringify([filter]))}`;
 
 const VIEWS: [name: string, address: string, texts: (string | RegExp)[]][] = [
-  ["overview", "/?range=30d&compare=previous", ["Visitors", "Bounce rate", "Direct / none", /All \d/, "Countries"]],
+  ["overview", "/?range=30d&compare=previous", ["Visitors", "Bounce rate", "Direct / none", /All \d/, "Countries", "add_to_cart"]],
   ["today", "/?range=today&compare=previous&metric=page_views", ["Compared up to the same time of the day", "Page views"]],
   ["filtered", "/?range=30d&f=country%3DUS&f=page~shop", ["Country is United States", "Page contains shop"]],
   ["list", "/?range=30d&list=page", ["Pages", "Session time", /1 – \d+ of \d+/]],
@@ -19,7 +20,7 @@ const VIEWS: [name: string, address: string, texts: (string | RegExp)[]][] = [
   ["retention", "/retention?range=30d", ["Cohort", "First time", "100%"]],
   ["funnels", `/funnels?range=30d&${step("event_name=page_view")}&${step("event_name=add_to_cart")}&${step("event_name=purchase")}`, ["went all the way", "Event is purchase"]],
   ["journeys", "/journeys", ["Recent visitors", / ago$|^now$/]],
-  ["sites", "/sites", ["demo", "Page views"]],
+  ["sites", "/sites", ["kettle.example", "Page views"]],
   ["setup", "/setup", ["Put this into the head of every page", "Events arrive", "Origins", "Keys"]],
   ["pipeline", "/pipeline", ["Fresh to", "Duplicates removed", "Partitions", "Replay"]],
 ];
@@ -27,13 +28,14 @@ const VIEWS: [name: string, address: string, texts: (string | RegExp)[]][] = [
 const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
 
 let server: Server;
+let site: Site;
 
 test.beforeAll(async () => {
   test.setTimeout(120_000);
   mkdirSync(FOLDER, { recursive: true });
-  server = await Server.start({ demo: true });
-  const { sites } = await server.as(server.instanceKey).admin.listSites({});
-  expect(sites.map((site) => site.name)).toContain("demo");
+  server = await Server.start();
+  site = await server.site("kettle.example");
+  await sendMonth(server, site);
 });
 test.afterAll(() => server.stop());
 
@@ -46,10 +48,9 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       const errors: string[] = [];
       page.on("pageerror", (error) => errors.push(error.message));
       page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-      const demo = { id: 1, name: "demo", write: "", server: "", read: "" };
-      await openAsOperator(page, server, demo, "/");
+      await openAsOperator(page, server, site, "/");
       for (const [name, address, texts] of VIEWS) {
-        await page.goto(`${server.url}${address}${address.includes("?") ? "&" : "?"}site=demo`);
+        await page.goto(`${server.url}${address}${address.includes("?") ? "&" : "?"}site=${site.name}`);
         for (const text of texts) await expect(page.locator("#app").getByText(text).filter({ visible: true }).first(), `${name}: ${text}`).toBeVisible({ timeout: 20_000 });
         await expect(page.locator(".waiting"), name).toHaveCount(0);
         await expectNoOverflow(page);

@@ -12,6 +12,7 @@ import { Store } from "../state/store.js";
 import { isZone, localDay } from "../state/zone.js";
 import { calls } from "./clients.js";
 import { codeOf, isKeyFault, sentence } from "./failure.js";
+import { settingsOf } from "./settings.js";
 
 export interface Site {
   /** 0: known by a read key alone. */
@@ -136,9 +137,8 @@ export async function list(): Promise<void> {
 }
 
 function merged(site: SiteMessage, kept: Site | undefined): Site {
-  const { origins, cookieless } = site as SiteMessage & { origins?: string[]; cookieless?: boolean };
   return {
-    id: site.id, name: site.name, zone: isZone(site.timeZone) ? site.timeZone : "UTC", origins: origins ?? [], isCookieless: cookieless ?? false,
+    id: site.id, name: site.name, zone: isZone(site.timeZone) ? site.timeZone : "UTC", ...settingsOf(site),
     ...(kept?.readKey ? { readKey: kept.readKey } : {}), ...(kept?.writeKey ? { writeKey: kept.writeKey } : {}),
   };
 }

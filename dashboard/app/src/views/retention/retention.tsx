@@ -101,12 +101,19 @@ function Grid({ answer, by, question, isFresh }: { answer: RetentionResponse; by
   );
 }
 
+const HALF = 0.5;
+
+/** How much of the accent is mixed in. The middle is left out: neither dark nor light text can be read on it. */
+function heat(share: number): number {
+  return Math.round(share > HALF ? 88 + (share - HALF) * 24 : share * 90);
+}
+
 /** A click on it will open these people as a segment (when segments are there): it knows its cohort and period. */
 function Cell({ of, returned, label, question }: { of: bigint; returned: bigint | undefined; label: string; question: string }) {
   if (returned === undefined || of === 0n) return <td class="heat-cell is-none" />;
   const share = Number(returned) / Number(of);
   return (
-    <td class={`heat-cell${share > 0.55 ? " is-hot" : ""}`} style={{ "--heat": `${Math.round(share * 100)}%` }} title={`${label}: ${whole(returned)} of ${whole(of)} visitors (${percent(share, 1)})`}>
+    <td class={`heat-cell${share > HALF ? " is-hot" : ""}`} style={{ "--heat": `${heat(share)}%` }} title={`${label}: ${whole(returned)} of ${whole(of)} visitors (${percent(share, 1)})`}>
       <Glow value={returned} of={question}>{percent(share)}</Glow>
       <span class="sr-only">, {whole(returned)} visitors</span>
     </td>

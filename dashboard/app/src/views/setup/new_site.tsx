@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { calls } from "../../calls/clients.js";
 import { sentence } from "../../calls/failure.js";
+import { settingsOf, withSettings } from "../../calls/settings.js";
 import { keep, session, type Site } from "../../calls/session.js";
 import { Scope } from "../../gen/pistats/admin/v1/admin_pb.js";
 import { go } from "../../state/page.js";
@@ -17,11 +18,11 @@ export function NewSite({ isFirst }: { isFirst: boolean }) {
     const { instance, sites } = session.get();
     if (!instance) return;
     try {
-      const { site, keys } = await calls(instance).admin.createSite({ name: name.trim(), timeZone: zone, cookieless: isCookieless });
+      const { site, keys } = await calls(instance).admin.createSite(withSettings({ name: name.trim(), timeZone: zone }, { cookieless: isCookieless }));
       if (!site) return;
       const secret = (scope: Scope) => keys.find((made) => made.key?.scope === scope)?.secret;
       const [readKey, writeKey] = [secret(Scope.READ), secret(Scope.WRITE)];
-      const made: Site = { id: site.id, name: site.name, zone: site.timeZone, origins: site.origins, isCookieless: site.cookieless, ...(readKey ? { readKey } : {}), ...(writeKey ? { writeKey } : {}) };
+      const made: Site = { id: site.id, name: site.name, zone: site.timeZone, ...settingsOf(site), ...(readKey ? { readKey } : {}), ...(writeKey ? { writeKey } : {}) };
       keep({ sites: [...sites.filter((other) => other.id !== made.id), made] });
       go({ view: "setup", site: made.name });
     } catch (error) {

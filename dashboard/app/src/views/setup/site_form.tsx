@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { calls } from "../../calls/clients.js";
 import { sentence } from "../../calls/failure.js";
+import { settingsOf, withSettings } from "../../calls/settings.js";
 import { changeSite, list, type Site } from "../../calls/session.js";
 import { Term } from "../../parts/term.js";
 import { go } from "../../state/page.js";
@@ -21,10 +22,10 @@ export function SiteForm({ site, instance }: { site: Site; instance: string }) {
     event.preventDefault();
     const rules = origins.split(/[\s,]+/).filter(Boolean);
     try {
-      const { site: now } = await calls(instance).admin.updateSite({
-        siteId: site.id, name: name === site.name ? "" : name.trim(), timeZone: zone === site.zone ? "" : zone, origins: { rules }, cookieless: isCookieless,
-      });
-      if (now) changeSite(site.name, { name: now.name, zone: now.timeZone, origins: now.origins, isCookieless: now.cookieless });
+      const { site: now } = await calls(instance).admin.updateSite(withSettings(
+        { siteId: site.id, name: name === site.name ? "" : name.trim(), timeZone: zone === site.zone ? "" : zone }, { origins: { rules }, cookieless: isCookieless },
+      ));
+      if (now) changeSite(site.name, { name: now.name, zone: now.timeZone, ...settingsOf(now) });
       if (now && now.name !== site.name) go({ site: now.name }, true);
       say({ text: "Saved.", isGood: true });
       void list();
