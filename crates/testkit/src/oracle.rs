@@ -56,12 +56,14 @@ mod numbers;
 mod realtime;
 mod retention;
 mod segment;
+mod visitors;
 
 pub use counts::{BreakdownAnswer, TrafficAnswer};
 pub use event::OracleEvent;
 pub use journey::{JourneyAnswer, JourneySession};
 pub use realtime::{Realtime, Trend};
 pub use segment::Flaw;
+pub use visitors::VisitorRow;
 
 use pistats_core::report::{Bots, Dimension, Filter, Operator, Selection};
 use pistats_core::time::{Bucket, Range};

@@ -13,14 +13,16 @@ mod journey;
 mod realtime;
 mod request;
 mod retention;
+mod visitors;
 
 pub use answer::{as_of, cohort, metrics, row, step};
 pub use funnel::{MOST_FUNNEL_STEPS, funnel, funnel_answer};
 pub use journey::{DEFAULT_SESSIONS, JourneyQuestion, MOST_SESSIONS, Who, journey};
-pub use realtime::{DEFAULT_LIVE_ROWS, MOST_LIVE_ROWS, realtime, realtime_answer};
+pub use realtime::{DEFAULT_LIVE_ROWS, MOST_LIVE_ROWS, RealtimeQuestion, realtime, realtime_answer};
 pub use request::{ExportQuestion, breakdown, export, traffic};
 pub(super) use request::{NO_SEGMENT_ID, bots, day, dimension, unknown, values};
 pub use retention::retention;
+pub use visitors::{DEFAULT_VISITORS, MOST_VISITORS, VisitorsQuestion, visitors};
 
 /// Filters a request may have.
 pub const MOST_FILTERS: usize = 50;

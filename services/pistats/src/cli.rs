@@ -162,6 +162,15 @@ pub enum Query {
     Retention(Retention),
     /// How many take steps one after the other, and how long it takes them
     Funnel(Funnel),
+    /// Who was there last, and on what: whom a journey can be asked for
+    Visitors {
+        #[command(flatten)]
+        selection: Selection,
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
+    },
     /// One visitor's sessions and events, the newest first
     Journey(Journey),
     /// The selected events, one JSON object a line
@@ -412,6 +421,9 @@ pub struct Live {
     pub site: Option<String>,
     #[arg(long, default_value = "exclude")]
     pub bots: BotsArg,
+    /// Only what passes; from committed events then, as `query` has it
+    #[arg(long = "filter", value_name = "FILTER")]
+    pub filters: Vec<String>,
     /// Rows of each list, at most 100
     #[arg(long, default_value_t = 5)]
     pub limit: u32,

@@ -13,6 +13,7 @@ pub mod query;
 mod retention;
 pub mod segment;
 mod show;
+mod visitors;
 pub mod watch;
 
 use crate::client::explain;

@@ -8,8 +8,8 @@
 //!
 //! | site | is | level |
 //! |---|---|---|
-//! | `demo` | a tea shop with a blog, in Berlin: carts, purchases with values, accounts, two checkouts to compare | 1 |
-//! | `demo-magazine` | a magazine in New York: reading, searching, a letter to subscribe to | 0.2 |
+//! | `demo` | a tea shop with a blog, in Berlin: carts, purchases with values, accounts, two checkouts to compare | 0.6 |
+//! | `demo-magazine` | a magazine in New York: reading, searching, a letter to subscribe to | 0.12 |
 //!
 //! The demo is a client like any other: everything goes through the contract with a server key. Its world follows from a
 //! fixed seed, ids included, so a restart sends only what is missing of the past and nothing counts twice.
@@ -46,13 +46,13 @@ struct Site {
 }
 
 const SITES: [Site; 2] = [
-    Site { name: NAME, time_zone: "Europe/Berlin", place: &place::shop::PLACE, seed: 0x7ea, level: 1.0 },
+    Site { name: NAME, time_zone: "Europe/Berlin", place: &place::shop::PLACE, seed: 0x7ea, level: 0.6 },
     Site {
         name: "demo-magazine",
         time_zone: "America/New_York",
         place: &place::magazine::PLACE,
         seed: 0x510_0c0ffee,
-        level: 0.2,
+        level: 0.12,
     },
 ];
 

@@ -8,16 +8,20 @@ mod event;
 mod export;
 mod funnel;
 mod journey;
+mod realtime;
 mod retention;
 mod traffic;
+mod visitors;
 
 pub use breakdown::{BreakdownPlan, BreakdownRow, BreakdownRows, breakdown};
 pub use event::read as read_event;
 pub use export::{After, ExportPage, export};
 pub use funnel::{FunnelPlan, Unanswered, funnel};
 pub use journey::{JourneyPlan, journey};
+pub use realtime::{RealtimePlan, realtime};
 pub use retention::{RetentionPlan, retention};
 pub use traffic::{Series, TrafficAnswer, TrafficPlan, traffic};
+pub use visitors::{VisitorsPlan, visitors};
 
 pub use crate::answer::Malformed;
 use crate::segments::Plans;

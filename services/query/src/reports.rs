@@ -11,6 +11,7 @@ mod realtime;
 mod retention;
 mod segments;
 mod traffic;
+mod visitors;
 mod zone;
 
 pub(crate) use segments::system_clock;

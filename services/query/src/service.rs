@@ -17,7 +17,7 @@ use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{
     BreakdownRequest, BreakdownResponse, ExportRequest, ExportResponse, FunnelRequest, FunnelResponse, JourneyRequest,
     JourneyResponse, RealtimeRequest, RealtimeResponse, RetentionRequest, RetentionResponse, TrafficRequest,
-    TrafficResponse, WatchRequest, WatchResponse,
+    TrafficResponse, VisitorsRequest, VisitorsResponse, WatchRequest, WatchResponse,
 };
 use pistats_rpc::auth::{self, Principal, SharedDirectory};
 use pistats_store::{Engine, Store};
@@ -174,8 +174,13 @@ impl QueryService for Query {
     }
 
     async fn realtime(&self, request: Request<RealtimeRequest>) -> Result<Response<RealtimeResponse>, Status> {
-        let tenant = self.tenant(&request)?;
-        Ok(Response::new(self.reports.realtime(&tenant, request.get_ref()).await?))
+        let (tenant, deadline) = (self.tenant(&request)?, Deadline::of(request.metadata()));
+        Ok(Response::new(self.reports.realtime(&tenant, request.get_ref(), deadline).await?))
+    }
+
+    async fn visitors(&self, request: Request<VisitorsRequest>) -> Result<Response<VisitorsResponse>, Status> {
+        let (tenant, deadline) = (self.tenant(&request)?, Deadline::of(request.metadata()));
+        Ok(Response::new(self.reports.visitors(&tenant, request.get_ref(), deadline).await?))
     }
 
     type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;

@@ -69,7 +69,7 @@ impl Evaluate for Reports {
                 Report::Breakdown(asked) => snapshot::Report::Breakdown(self.breakdown(tenant, asked, deadline).await?),
                 Report::Retention(asked) => snapshot::Report::Retention(self.retention(tenant, asked, deadline).await?),
                 Report::Funnel(asked) => snapshot::Report::Funnel(self.funnel(tenant, asked, deadline).await?),
-                Report::Realtime(asked) => snapshot::Report::Realtime(self.realtime(tenant, asked).await?),
+                Report::Realtime(asked) => snapshot::Report::Realtime(self.realtime(tenant, asked, deadline).await?),
             };
             Ok(Snapshot { report: Some(report) })
         }

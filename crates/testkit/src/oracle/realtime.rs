@@ -3,7 +3,7 @@
 //! Only the time of events counts, not when they arrived: those after now have not happened yet.
 
 use super::Oracle;
-use pistats_core::report::{Bots, Dimension, Selection};
+use pistats_core::report::{Bots, Dimension, Filter, Selection};
 use pistats_core::time::Range;
 use pistats_core::{Micros, Zone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,21 +39,33 @@ pub struct Trend {
 impl Oracle {
     /// Lists are cut to `limit` rows.
     pub fn realtime(&self, bots: Bots, limit: usize, now: Micros, zone: &Zone) -> Realtime {
+        let (selected, moment) = self.moment(&[], bots, limit, now);
+        Realtime { trending: self.trending(&selected, limit, now, zone), ..moment }
+    }
+
+    /// The same of the events that pass filters. Nothing is trending then.
+    pub fn realtime_of(&self, filters: &[Filter], bots: Bots, limit: usize, now: Micros) -> Realtime {
+        self.moment(filters, bots, limit, now).1
+    }
+
+    /// All that does not ask what is usual, and the events that it is about.
+    fn moment(&self, filters: &[Filter], bots: Bots, limit: usize, now: Micros) -> (Vec<usize>, Realtime) {
         let past = Range::Times { from: Micros(i64::MIN), to: now.plus(1) };
-        let selection = Selection { range: past, filters: Vec::new(), bots };
+        let selection = Selection { range: past, filters: filters.to_vec(), bots };
         let selected: Vec<usize> =
             self.selected(&selection).into_iter().filter(|number| self.events[*number].time <= now).collect();
         let is_current = |number: &&usize| self.events[**number].time > now.plus(-5 * Micros::MINUTE);
         let current: Vec<usize> = selected.iter().filter(is_current).copied().collect();
         let visitors: BTreeSet<usize> = current.iter().map(|number| self.visitor_of[*number]).collect();
-        Realtime {
+        let moment = Realtime {
             current_visitors: visitors.len() as u64,
             minutes: (0..MINUTES).rev().map(|age| self.in_minute(&selected, age, now)).collect(),
             top_pages: self.top(&current, &Dimension::Page, limit),
             top_sources: self.top(&current, &Dimension::Source, limit),
             top_countries: self.top(&current, &Dimension::Country, limit),
-            trending: self.trending(&selected, limit, now, zone),
-        }
+            trending: Vec::new(),
+        };
+        (selected, moment)
     }
 
     /// How many of these events lie in the minute that is so many minutes old.

@@ -2,25 +2,37 @@
 
 use super::super::{Invalid, Violations};
 use super::answer::as_of;
-use super::request::bots;
+use super::request::{bots, filters};
 use crate::query::v1;
 use pistats_core::report::realtime::{RATE_SECONDS, Ranked};
-use pistats_core::report::{Bots, Realtime, Trend};
+use pistats_core::report::{Bots, Filter, Realtime, Trend};
 
 /// Rows of each list: when the request names none, and at most.
 pub const DEFAULT_LIVE_ROWS: u32 = 10;
 pub const MOST_LIVE_ROWS: u32 = 100;
 
-/// Reads a request: whose events count, and how many rows each list may have.
-pub fn realtime(request: &v1::RealtimeRequest) -> Result<(Bots, usize), Invalid> {
+/// Which events of the last half hour count, and how they are shown.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RealtimeQuestion {
+    /// All of them must pass. None: the live state answers, committed or not.
+    pub filters: Vec<Filter>,
+    pub bots: Bots,
+    /// Rows of each list.
+    pub limit: usize,
+}
+
+/// Reads a request.
+pub fn realtime(request: &v1::RealtimeRequest) -> Result<RealtimeQuestion, Invalid> {
     let mut wrong = Violations::default();
+    let filters = filters(&mut wrong, "", &request.filters);
     let bots = bots(&mut wrong, request.bots);
     let limit = match request.limit {
         0 => Some(DEFAULT_LIVE_ROWS as usize),
         limit if limit <= MOST_LIVE_ROWS => Some(limit as usize),
         limit => wrong.add("limit", format!("{limit} rows are too many, ask for at most {MOST_LIVE_ROWS}")),
     };
-    wrong.unless_any(bots.zip(limit))
+    let question = (|| Some(RealtimeQuestion { filters: filters?, bots: bots?, limit: limit? }))();
+    wrong.unless_any(question)
 }
 
 /// The state of a site as a message.

@@ -127,7 +127,7 @@ pub(in crate::convert) fn day(wrong: &mut Violations, field: &str, text: &str) -
 }
 
 /// Reads filters; `path` leads to the message that holds them: `steps[1].`.
-fn filters(wrong: &mut Violations, path: &str, filters: &[v1::Filter]) -> Option<Vec<Filter>> {
+pub(super) fn filters(wrong: &mut Violations, path: &str, filters: &[v1::Filter]) -> Option<Vec<Filter>> {
     let field = format!("{path}filters");
     if filters.len() > MOST_FILTERS {
         return wrong.add(field, format!("{} filters are too many, at most {MOST_FILTERS}", filters.len()));

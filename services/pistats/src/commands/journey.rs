@@ -65,7 +65,7 @@ fn text(answer: &JourneyResponse) -> String {
 }
 
 /// 2026-01-31 12:00:00
-fn instant(micros: i64) -> String {
+pub(super) fn instant(micros: i64) -> String {
     let at = jiff::Timestamp::from_microsecond(micros).unwrap_or_default();
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -1,6 +1,6 @@
 //! `live`: a site's moment, again and again.
 
-use super::{Failure, failed};
+use super::{Failure, failed, filter};
 use crate::cli::Live;
 use crate::table;
 use crate::table::say;
@@ -22,11 +22,13 @@ const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '
 pub async fn run(command: Live) -> Result<(), Failure> {
     let channel = command.server.of_site(command.site.as_deref(), Scope::Read)?;
     let mut client = QueryServiceClient::new(channel);
-    let request = RealtimeRequest { bots: Bots::from(command.bots).into(), limit: command.limit };
+    let filters: Result<_, Failure> = command.filters.iter().map(|text| filter::filter(text)).collect();
+    let filters = filters?;
+    let request = RealtimeRequest { bots: Bots::from(command.bots).into(), limit: command.limit, filters };
     let clear = if std::io::stdout().is_terminal() && !command.json { CLEAR } else { "" };
     let mut shown = 0;
     loop {
-        let state = client.realtime(request).await.map_err(failed)?.into_inner();
+        let state = client.realtime(request.clone()).await.map_err(failed)?.into_inner();
         if command.json {
             say!("{}", json(&state));
         } else {

@@ -1,7 +1,6 @@
 //! `query traffic`, `query breakdown`, `query export`; the reports about people have files of their own.
 
-use super::show;
-use super::{Failure, failed, filter};
+use super::{Failure, failed, filter, show, visitors};
 use crate::cli::{CompareArg, Order, Query, Selection, Step};
 use crate::client::{Authorized, MESSAGE_BYTES};
 use crate::table::say;
@@ -49,6 +48,18 @@ pub async fn run(command: Query) -> Result<(), Failure> {
         }
         Query::Retention(command) => super::retention::run(command).await?,
         Query::Funnel(command) => super::funnel::run(command).await?,
+        Query::Visitors { selection, limit, offset } => {
+            let asked = Asked::of(&selection)?;
+            let request = VisitorsRequest {
+                range: Some(asked.range),
+                filters: asked.filters,
+                bots: asked.bots.into(),
+                limit,
+                offset,
+            };
+            let answer = asked.client.clone().visitors(request).await.map_err(failed)?.into_inner();
+            say!("{}", if selection.json { visitors::as_json(&answer).to_string() } else { visitors::text(&answer) });
+        }
         Query::Journey(command) => super::journey::run(command).await?,
         Query::Export { selection, limit } => {
             let asked = Asked::of(&selection)?;

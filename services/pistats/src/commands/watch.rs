@@ -74,7 +74,7 @@ fn reports(command: &Watch, asked: &Asked) -> Result<Vec<WatchedReport>, Failure
     for (number, shown) in command.reports.iter().enumerate() {
         let (range, filters, bots) = (Some(asked.range.clone()), asked.filters.clone(), asked.bots.into());
         let report = match shown {
-            Shown::Realtime => Report::Realtime(RealtimeRequest { bots, limit: command.limit }),
+            Shown::Realtime => Report::Realtime(RealtimeRequest { bots, limit: command.limit, filters }),
             Shown::Traffic => {
                 let interval = interval(command.by).into();
                 Report::Traffic(TrafficRequest { range, interval, filters, bots, compare: asked.compare.into() })

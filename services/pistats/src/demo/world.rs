@@ -8,7 +8,7 @@
 //! the range over both. So a restart makes the same events with the same ids again, and they count once.
 //!
 //! Nobody comes before the day on which a site opened. Those who come back add up from then on, so that history grows into
-//! today's level: 20,000 events a day and more in the shop, one every three or four seconds. Where the day of opening moves
+//! today's level, at `level` 1 to 24,000 events a day. Where the day of opening moves
 //! on with a restart, those of before stay away, and nobody else changes. `level` lets in only the first so many of each
 //! day's newcomers.
 

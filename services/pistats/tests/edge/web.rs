@@ -99,6 +99,21 @@ async fn a_browsers_stream_is_not_held_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_and_its_headers_pass() {
+    let Some(edge) = Edge::start().await.filter(|_| require::have("curl")) else { return };
+    tokio::task::block_in_place(|| {
+        for (path, expected) in [("/", "text/html"), ("/sites/example.org", "text/html"), ("/gone.png", "text/plain")] {
+            let mut curl = Command::new("curl");
+            curl.args(["--silent", "--max-time", "30", "--head", "--cacert"]).arg(edge.authority());
+            let head = curl.arg(format!("{}{path}", edge.url)).output().unwrap();
+            let head = String::from_utf8(head.stdout).unwrap().to_lowercase();
+            assert!(head.contains(&format!("content-type: {expected}")), "{path}: {head}");
+            assert!(head.contains("content-security-policy: default-src 'none'"), "{path}: {head}");
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plain_post_reaches_the_collector_and_nothing_else_answers() {
     let Some(edge) = Edge::start().await.filter(|_| require::have("curl")) else { return };
     tokio::task::block_in_place(|| {

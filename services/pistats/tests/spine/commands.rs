@@ -1,9 +1,10 @@
 //! The command line, as the README has it.
 
-use crate::process::Server;
+use crate::process::{Server, free_port};
 use crate::topology::is_apart;
+use std::io::BufRead as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 struct User<'a> {
@@ -90,6 +91,11 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
         user.says(&["query", "funnel", "--from", "2024-05-01", "--to", "2024-05-01", "--step", "any", "--by", "day"]);
     assert!(ways.contains("1 any") && ways.contains("2024-05-01"), "{ways}");
     assert!(user.explains(&["query", "funnel", "--step", "entry_page=/"]).contains("steps[0].filters[0].dimension"));
+    let seen = asked(&["visitors", "--limit", "1"]);
+    assert_eq!((&seen["total_visitors"], &seen["visitors"][0]["page"]), (&2.into(), &"/".into()), "bob came last");
+    assert!(
+        user.says(&["query", "visitors", "--from", "2024-05-01", "--to", "2024-05-01"]).contains("2 of 2 visitors")
+    );
     let journey = user.says(&["query", "journey", "--id", "ada"]);
     assert!(journey.contains("1 sessions, 2 events") && journey.contains("→ /shop"), "{journey}");
     let event: serde_json::Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
@@ -136,6 +142,9 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     assert!(user.says(&["live", "--count", "1"]).contains("current visitors"));
     let live: serde_json::Value = serde_json::from_str(&user.says(&["live", "--json", "--count", "1"])).unwrap();
     assert_eq!((live["minutes"].as_array().unwrap().len(), &live["is_cut"]), (30, &false.into()));
+    let filtered = user.says(&["live", "--json", "--count", "1", "--filter", "country=DE"]);
+    let filtered: serde_json::Value = serde_json::from_str(&filtered).unwrap();
+    assert_eq!((filtered["minutes"].as_array().unwrap().len(), &filtered["current_visitors"]), (30, &0.into()));
     assert!(user.explains(&["live", "--limit", "101"]).contains("limit"));
 
     // Not on a terminal: one JSON object a change.
@@ -175,4 +184,42 @@ async fn a_newcomer_gets_from_nothing_to_numbers() {
     assert_eq!(user.says(&["health"]).trim(), "serving");
     let _ground = server.terminate();
     assert!(!user.explains(&["health"]).is_empty());
+}
+
+/// Ended with the test, however that ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_prints_a_link_that_signs_in_once() {
+    use pistats_proto::admin::v1::SignInRequest;
+    use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
+    let folder = tempfile::tempdir().unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_pistats"))
+        .args(["serve", "--listen", &format!("127.0.0.1:{}", free_port()), "--data"])
+        .arg(folder.path().join("data"))
+        .env("PISTATS_LOG__SEGMENT_MIB", "16")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut server = Ended(child);
+    let out = std::io::BufReader::new(server.0.stdout.take().unwrap());
+    let printed = tokio::task::spawn_blocking(move || {
+        out.lines().map_while(Result::ok).find(|line| line.contains("#sign-in=")).expect("a link among the first lines")
+    });
+    let printed = tokio::time::timeout(std::time::Duration::from_secs(60), printed).await.unwrap().unwrap();
+    let (url, token) = printed.split_whitespace().last().unwrap().split_once("/#sign-in=").unwrap();
+    let channel = tonic::transport::Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
+    let mut admin = AdminServiceClient::new(channel);
+    let request = || SignInRequest { token: token.to_owned() };
+    let key = admin.sign_in(request()).await.unwrap().into_inner().key;
+    assert_eq!(key, std::fs::read_to_string(folder.path().join("data/instance.key")).unwrap().trim());
+    let refused = admin.sign_in(request()).await.unwrap_err();
+    assert!(refused.message().contains("was used already"), "{refused}");
 }

@@ -31,7 +31,11 @@ fn event(visitor: u64, time_us: i64, topic: &str) -> Event {
 type Told = (u64, u64, Vec<(String, u64)>);
 
 async fn realtime(site: &Site, bots: Bots) -> RealtimeResponse {
-    site.queries().realtime(RealtimeRequest { bots: bots.into(), limit: 3 }).await.unwrap().into_inner()
+    site.queries()
+        .realtime(RealtimeRequest { bots: bots.into(), limit: 3, ..Default::default() })
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 fn first(state: &RealtimeResponse) -> Option<&str> {

@@ -3,6 +3,7 @@
 //! ```text
 //!   of the warehouse   touched ─▶ at once, or when a second has passed since the last one ─▶ room ─▶ read ─▶ publish
 //!   of this moment     looked at every 50 ms: folded ─▶ at most ten times a second; the clock alone ─▶ once a second
+//!   the same under filters                    folded or not ─▶ once a second ─▶ room ─▶ read ─▶ publish
 //! ```
 //!
 //! The task lives as long as anybody watches, and a little longer, so that a reader who was cut off finds the history. In
@@ -119,6 +120,10 @@ impl Means {
 
     /// Looks at the live state and publishes it, when there is something to show.
     async fn moment(&self, subject: &Subject, live: &Moved, tries: &mut Tries) -> Result<(), Status> {
+        let _room = match subject.reads_rows() {
+            true => self.room.acquire().await.ok(),
+            false => None,
+        };
         let due = subject.take_due().unwrap_or(Due { since: None, is_reset: false });
         let done = self.evaluate.evaluate(&subject.tenant, &subject.report, Deadline::after(LONGEST)).await;
         tries.settle(subject, due, done.map(|answer| live.worth(subject, answer, due)))
@@ -193,8 +198,9 @@ impl Moved {
     fn is_time(&mut self, pace: &Pace, subject: &Subject, moved: u64) -> bool {
         let since = self.at.map(|at| at.elapsed());
         let is_folded = moved != self.moved;
+        let live_every = if subject.reads_rows() { pace.every } else { pace.live_every };
         let is_time = subject.is_due()
-            || since.is_none_or(|since| since >= pace.clock_every || (is_folded && since >= pace.live_every));
+            || since.is_none_or(|since| since >= pace.clock_every || (is_folded && since >= live_every));
         if is_time {
             (self.moved, self.at, self.is_folded) = (moved, Some(Instant::now()), is_folded);
         }

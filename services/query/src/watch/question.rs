@@ -1,9 +1,9 @@
 //! What is watched: requests read and checked as the unary calls do, before anything is streamed.
 
 use crate::plan::{self, Tenant};
-use pistats_core::report::{Bots, Breakdown, Compare, Funnel, Retention, Traffic};
+use pistats_core::report::{Breakdown, Compare, Funnel, Retention, Traffic};
 use pistats_core::{Micros, SiteId};
-use pistats_proto::convert::query as convert;
+use pistats_proto::convert::query::{self as convert, RealtimeQuestion};
 use pistats_proto::convert::{Invalid, Violation};
 use pistats_proto::query::v1::watched_report::Report;
 use pistats_proto::query::v1::{WatchRequest, WatchedReport};
@@ -21,7 +21,7 @@ pub(super) enum Question {
     Breakdown(Breakdown, Option<Compare>),
     Retention(Retention),
     Funnel(Funnel),
-    Realtime(Bots, usize),
+    Realtime(RealtimeQuestion),
 }
 
 /// Who is asked about what: who has the same key shares one evaluation.
@@ -104,10 +104,7 @@ pub(super) fn question(tenant: &Tenant, report: &Report) -> Result<Question, Inv
             plan::funnel(tenant, &question)?;
             Question::Funnel(question)
         }
-        Report::Realtime(asked) => {
-            let (bots, limit) = convert::realtime(asked)?;
-            Question::Realtime(bots, limit)
-        }
+        Report::Realtime(asked) => Question::Realtime(convert::realtime(asked)?),
     })
 }
 

@@ -24,7 +24,7 @@ impl Span {
     pub(super) fn of(question: &Question, zone: &Zone) -> Span {
         let everything = || Span(vec![(EARLIEST, LATEST)]);
         match question {
-            // From memory: commits say nothing about it.
+            // The clock and every fold move it, under filters too.
             Question::Realtime(..) => Span(Vec::new()),
             Question::Traffic(asked, _) if reach_everywhere(&asked.selection.filters) => everything(),
             Question::Breakdown(asked, _)
@@ -100,6 +100,7 @@ mod tests {
     use super::*;
     use pistats_core::report::{Bots, Breakdown, Compare, Funnel, Metric, Operator, Period, Traffic};
     use pistats_core::{Micros, SiteChange};
+    use pistats_proto::convert::query::RealtimeQuestion;
 
     fn day(text: &str) -> Day {
         Day::parse(text).expect("a day")
@@ -187,7 +188,8 @@ mod tests {
         assert!(span.is_touched(&changes(1, "2024-05-20", "2024-06-30"), SiteId(1)));
         assert!(!span.is_touched(&changes(2, "2024-05-20", "2024-06-30"), SiteId(1)));
         assert!(!span.is_touched(&changes(1, "2024-05-22", "2024-06-30"), SiteId(1)));
-        let realtime = Span::of(&Question::Realtime(Bots::Exclude, 10), &Zone::utc());
+        let asked = RealtimeQuestion { filters: Vec::new(), bots: Bots::Exclude, limit: 10 };
+        let realtime = Span::of(&Question::Realtime(asked), &Zone::utc());
         assert!(realtime.is_empty() && !realtime.is_touched(&changes(1, "2024-05-20", "2024-06-30"), SiteId(1)));
     }
 }

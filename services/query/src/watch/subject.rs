@@ -1,7 +1,7 @@
 //! One watched report: what is to be done about it, its states, and who waits for them.
 
 use super::history::{History, Next};
-use super::question::Key;
+use super::question::{Key, Question};
 use super::span::Span;
 use crate::plan::Tenant;
 use pistats_core::{Changes, Micros};
@@ -75,6 +75,11 @@ impl Subject {
     /// Whether it moves by itself, without commits.
     pub(super) fn is_live(&self) -> bool {
         self.span.is_empty()
+    }
+
+    /// Whether it costs a read of the warehouse although it is live.
+    pub(super) fn reads_rows(&self) -> bool {
+        matches!(&self.key.question, Question::Realtime(asked) if !asked.filters.is_empty())
     }
 
     /// Takes note of a commit, when it concerns this report.

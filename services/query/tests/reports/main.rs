@@ -9,8 +9,9 @@
 //!   people     random questions about people, from bitmaps and from rows; sheets that are built anew under a question
 //!   retention  cohorts of a history worked out by hand, by days, weeks and months
 //!   journey    whose, page by page                                lists   breakdowns from sheets of clean, dirty and mixed days
-//!   realtime   what the living side says, of the key's site
 //!   segments who is in random segments, by SQL and by bitmaps; reports that are cut by them
+//!   realtime   what the living side says, of the key's site; under filters, what the oracle says
+//!   visitors   who was seen last, page by page, as the oracle says
 //!   refusals   what is refused, and the field that is named
 //! ```
 #![allow(clippy::unwrap_used)]
@@ -30,6 +31,7 @@ mod retention;
 mod rollups;
 mod sample;
 mod segments;
+mod visitors;
 mod warehouse;
 mod zones;
 

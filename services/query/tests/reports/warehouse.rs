@@ -16,7 +16,7 @@ use tonic::Request;
 /// The secret of a site's read key; the site's number follows.
 const READ: &str = "read-";
 /// Visitor ids are hashed under it.
-const SECRET: [u8; 32] = [7; 32];
+pub(crate) const SECRET: [u8; 32] = [7; 32];
 /// A key that collects and reads nothing.
 pub(crate) const WRITE_KEY: &str = "write";
 

@@ -34,6 +34,8 @@ mod rollups;
 mod sample;
 #[path = "../reports/segments.rs"]
 mod segments;
+#[path = "../reports/visitors.rs"]
+mod visitors;
 #[path = "../reports/warehouse.rs"]
 mod warehouse;
 #[path = "../reports/zones.rs"]

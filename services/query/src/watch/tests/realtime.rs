@@ -104,3 +104,25 @@ async fn a_reader_that_comes_back_is_shown_this_moment() {
     let mut back = bench.watch(resumed(realtime(), &first));
     assert_eq!(told(&next(&mut back).await), (1, true, true, 0));
 }
+
+#[tokio::test]
+async fn under_filters_folds_are_shown_at_the_pace_of_the_warehouse() {
+    const EVERY: Duration = Duration::from_millis(100);
+    let bench = Bench::paced(|pace| (pace.every, pace.clock_every) = (EVERY, PATIENCE));
+    let filter = Filter { dimension: Dimension::Page.into(), values: vec!["/".to_owned()], ..Default::default() };
+    let asked = RealtimeRequest { filters: vec![filter], ..Default::default() };
+    let mut stream = bench.watch(watched("here", watched_report::Report::Realtime(asked)));
+    next(&mut stream).await;
+    let since = Instant::now();
+    let mut shown = 0;
+    for visitors in 1..=60 {
+        bench.world.fold(visitors);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        while tokio::time::timeout(Duration::ZERO, stream.next()).await.is_ok() {
+            shown += 1;
+        }
+    }
+    // One more for what was due before, one for the time that the first answer took.
+    let most = since.elapsed().as_millis() / EVERY.as_millis() + 2;
+    assert!(shown >= 1 && shown as u128 <= most, "{shown} shown in {:?}", since.elapsed());
+}
