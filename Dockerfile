@@ -7,17 +7,25 @@ FROM node:20.20.2-bookworm-slim AS tools
 WORKDIR /src/tools
 COPY tools/package.json tools/package-lock.json tools/.npmrc ./
 RUN npm ci
-# The dashboard and the tracker, which the program takes in.
-WORKDIR /src
-COPY proto proto
-COPY dashboard dashboard
-RUN cd dashboard && npm ci && npm run build
+
+# The dashboard, the tracker and the demo shop, which the program holds.
+FROM node:20.20.2-bookworm-slim AS dashboard
+WORKDIR /src/dashboard
+COPY dashboard/package.json dashboard/package-lock.json dashboard/.npmrc ./
+COPY dashboard/app/package.json app/
+COPY dashboard/tracker/package.json tracker/
+COPY dashboard/shop/package.json shop/
+COPY dashboard/e2e/package.json e2e/
+RUN npm ci
+COPY proto /src/proto
+COPY dashboard ./
+RUN npm run build
 
 FROM rust:1.95.0-bookworm AS build
 WORKDIR /src
 COPY . .
 COPY --from=tools /src/tools/node_modules tools/node_modules
-COPY --from=tools /src/dashboard/dist dashboard/dist
+COPY --from=dashboard /src/dashboard/dist dashboard/dist
 # The caches outlive the layer, so the program and DuckDB's library (beside it, see crates/store/build.rs) are copied out.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

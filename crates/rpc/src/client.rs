@@ -67,16 +67,24 @@ pub async fn connect(endpoint: &str, key: &str) -> Result<Channel, Error> {
     Ok(InterceptedService::new(connect_open(endpoint).await?, key))
 }
 
-/// A channel that connects with its first call: nobody need listen yet.
+/// A channel that connects with its first call: nobody need listen yet. With `tls` to `https://host:port`.
 ///
 /// # Errors
-/// [`Error::Endpoint`] and [`Error::Key`].
-pub fn lazy(endpoint: &str, key: &str) -> Result<Channel, Error> {
+/// [`Error::Endpoint`], [`Error::Key`]; [`Error::Tls`] and [`Error::Certificates`] name the file.
+pub fn lazy(address: &str, key: &str, tls: Option<&ClientTls>) -> Result<Channel, Error> {
     let key = BearerKey::new(key)?;
-    Ok(InterceptedService::new(settings(endpoint)?.connect_lazy(), key))
+    Ok(InterceptedService::new(endpoint(address, tls)?.connect_lazy(), key))
 }
 
-/// Connects without a key, for what is open to all: health and reflection.
+/// The same without a key, for what is open to all: health and reflection.
+///
+/// # Errors
+/// As [`lazy`].
+pub fn lazy_open(address: &str, tls: Option<&ClientTls>) -> Result<tonic::transport::Channel, Error> {
+    Ok(endpoint(address, tls)?.connect_lazy())
+}
+
+/// Connects at once and without a key.
 ///
 /// # Errors
 /// [`Error::Endpoint`], [`Error::Connect`].

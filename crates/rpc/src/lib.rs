@@ -11,6 +11,7 @@
 //!   observed   a span and counters a call                           mesh      channels between services
 //!   tls        certificates of both sides                           pages     what is no call: files and plain HTTP
 //!   proxies    whose address a request comes from
+//!   traced     a span a call to another service                     waiting   a port with nothing behind it yet
 //! ```
 //!
 //! It is not responsible for what a call does, nor for which roles run (crate `pistats`).
@@ -29,6 +30,8 @@ pub mod resubmit;
 pub mod server;
 pub mod status;
 pub mod tls;
+pub mod traced;
+mod waiting;
 
 pub use server::Server;
 

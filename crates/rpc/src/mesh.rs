@@ -1,20 +1,24 @@
 //! Channels from service to service: several addresses, one budget for retries, and the caller's deadline.
 //!
 //! ```text
-//!   generated client ─▶ key ─▶ retry (safe calls, while the budget lasts) ─▶ deadline (what is left of the caller's) ─▶ balance
+//!   generated client ─▶ key ─▶ span ─▶ retry (safe calls, while the budget lasts) ─▶ deadline (what is left of the caller's) ─▶ balance
 //! ```
+//!
+//! The span lies outside the retries: it is of what the caller asked for, and waits for (`traced`).
 //!
 //! Retry lies outside the deadline, so that each try gets what is left by then, and outside the balance, so that another try
 //! may meet another server.
 //!
 //! Balancing is by turns. An address where nobody answers is left out for a second, as long as there is another one: tonic's own
-//! balance goes on choosing it, and each time a call fails that another server would have answered.
+//! balance goes on choosing it, and each time a call fails that another server would have answered. That nobody answers is
+//! UNAVAILABLE with the address, all that is known of the cause, and for certificates what to look at.
 //!
 //! Not responsible for streams that break: their readers know where to go on.
 
 use crate::client::{BearerKey, Error};
 use crate::deadline;
-use crate::tls::ClientTls;
+use crate::tls::{self, ClientTls};
+use crate::traced::Traced;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -56,7 +60,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 const LEFT_OUT: Duration = Duration::from_secs(1);
 
 /// A channel to all processes of a service. Cheap to clone; clones share connections and the budget.
-pub type Channel = InterceptedService<Mesh<Balance>, BearerKey>;
+pub type Channel = InterceptedService<Traced<Mesh<Balance>>, BearerKey>;
 
 /// What a channel does beside carrying calls.
 #[derive(Clone)]
@@ -72,12 +76,12 @@ pub struct Mesh<C> {
 pub fn channel(addresses: &[String], key: &str, tls: Option<&ClientTls>) -> Result<Channel, Error> {
     let channels = addresses
         .iter()
-        .map(|address| crate::client::endpoint(address, tls).map(|endpoint| endpoint.connect_lazy()))
+        .map(|address| Ok((address.clone(), crate::client::endpoint(address, tls)?.connect_lazy())))
         .collect::<Result<Vec<_>, _>>()?;
     if channels.is_empty() {
         return Err(Error::Endpoint { endpoint: String::new() });
     }
-    Ok(InterceptedService::new(Mesh::new(Balance::new(channels)), BearerKey::new(key)?))
+    Ok(InterceptedService::new(Traced::new(Mesh::new(Balance::new(channels))), BearerKey::new(key)?))
 }
 
 impl<C> Mesh<C> {
@@ -154,14 +158,15 @@ struct Turns<C> {
 }
 
 struct Turn<C> {
+    address: String,
     channel: C,
     /// Left out until then.
     out_until: Mutex<Option<Instant>>,
 }
 
 impl<C: Clone> Balance<C> {
-    fn new(channels: Vec<C>) -> Balance<C> {
-        let turn = |channel| Turn { channel, out_until: Mutex::new(None) };
+    fn new(channels: Vec<(String, C)>) -> Balance<C> {
+        let turn = |(address, channel)| Turn { address, channel, out_until: Mutex::new(None) };
         Balance(Arc::new(Turns { channels: channels.into_iter().map(turn).collect(), next: AtomicUsize::new(0) }))
     }
 
@@ -180,7 +185,7 @@ impl<C, E> Service<http::Request<Body>> for Balance<C>
 where
     C: Service<http::Request<Body>, Response = http::Response<Body>, Error = E> + Clone + Send + Sync + 'static,
     C::Future: Send + 'static,
-    E: Send + 'static,
+    E: std::error::Error + Send + 'static,
 {
     type Response = http::Response<Body>;
     type Error = E;
@@ -201,10 +206,24 @@ where
                 Err(error) => Err(error),
             };
             *lock(&turn.out_until) = answer.is_err().then(|| Instant::now() + LEFT_OUT);
-            answer
+            // The transport's own words are "transport error", and the cause would be lost on the way to the caller.
+            answer.or_else(|error| Ok(unreachable(&turn.address, &error).into_http()))
         }
         .boxed()
     }
+}
+
+/// What a caller is told of a server that does not answer.
+fn unreachable(address: &str, error: &dyn std::error::Error) -> Status {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    let mut told: Vec<String> = causes.filter(|cause| cause != "transport error").collect();
+    // Each layer repeats what is below it, or adds to it.
+    told.dedup_by(|later, earlier| earlier.contains(later.as_str()));
+    let told = told.join(": ");
+    let is_encrypted = address.starts_with("https://");
+    let advice = Some(&told).filter(|_| is_encrypted).and_then(|told| tls::advice(told));
+    let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+    Status::unavailable(format!("{address} does not answer: {told}{advice}"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -86,27 +86,20 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
         let call = self.calls.as_ref().map(|calls| calls.begin(path));
-        let (service, method) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
+        let (service, method) = name(path);
         let span = trace::served(service, method, || traceparent(request.headers()));
         if call.is_none() && span.is_disabled() {
             return Either::Left(self.inner.call(request));
         }
-        let observation = Observation { call, span: span.clone() };
+        let observation = Observation { call, span: span.clone(), is_error: is_fault };
         let answer = span.in_scope(|| self.inner.call(request));
-        Either::Right(
-            async move {
-                let answer = answer.await?;
-                // An error without a stream is a head alone.
-                if let Some(status) = Status::from_header_map(answer.headers()) {
-                    observation.end(status.code());
-                    return Ok(answer);
-                }
-                Ok(answer.map(|body| Body::new(ObservedBody { inner: body, observation: Some(observation) })))
-            }
-            .instrument(span)
-            .boxed(),
-        )
+        Either::Right(async move { Ok(observation.follow(answer.await?)) }.instrument(span).boxed())
     }
+}
+
+/// `/package.Service/Method` → service and method.
+pub(crate) fn name(path: &str) -> (&str, &str) {
+    path.trim_start_matches('/').split_once('/').unwrap_or((path, ""))
 }
 
 /// The caller's place in its trace. A header that is none counts as absent (W3C Trace Context, section 3.2.2.3).
@@ -114,18 +107,44 @@ fn traceparent(headers: &HeaderMap) -> Option<TraceParent> {
     headers.get("traceparent")?.to_str().ok()?.parse().ok()
 }
 
-/// A call under way. Dropped without an end, the caller went away.
-struct Observation {
+/// A call under way, on either side. Dropped without an end, the caller went away.
+pub(crate) struct Observation {
+    /// Counted on the server's side only.
     call: Option<Call>,
     span: Span,
+    is_error: fn(Code) -> bool,
 }
 
 impl Observation {
-    fn end(self, code: Code) {
-        if let Some(call) = self.call {
+    /// Of a call to another service: whatever is not good is an error for who called.
+    pub(crate) fn of_caller(span: Span) -> Observation {
+        Observation { call: None, span, is_error: |code| code != Code::Ok }
+    }
+
+    pub(crate) fn end(mut self, code: Code) {
+        if let Some(call) = self.call.take() {
             call.end(code.into());
         }
-        trace::ended(&self.span, code.into(), is_fault(code));
+        let span = std::mem::replace(&mut self.span, Span::none());
+        trace::ended(&span, code.into(), (self.is_error)(code));
+    }
+
+    /// Ends with the answer: an error without a stream is a head alone, all else ends behind its body.
+    pub(crate) fn follow(self, answer: Response<Body>) -> Response<Body> {
+        match Status::from_header_map(answer.headers()) {
+            Some(status) => {
+                self.end(status.code());
+                answer
+            }
+            None => answer.map(|body| Body::new(ObservedBody { inner: body, observation: Some(self) })),
+        }
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        // None if it has ended.
+        trace::ended(&self.span, Code::Cancelled.into(), false);
     }
 }
 
@@ -179,14 +198,6 @@ impl http_body::Body for ObservedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
-    }
-}
-
-impl Drop for ObservedBody {
-    fn drop(&mut self) {
-        if let Some(observation) = &self.observation {
-            trace::ended(&observation.span, Code::Cancelled.into(), false);
-        }
     }
 }
 

@@ -12,6 +12,9 @@
 //! 6. **deadline**: outside the limit, so that time spent there counts.
 //! 7. **calls**: next to the services: what it counts is work.
 //!
+//! While a process waits for what it needs, a server without services holds its port ([`Server::waiting`]); inside all of the
+//! above, its last layer answers in their place.
+//!
 //! The way down: health says NOT_SERVING, no new connection, streams end after a grace, single calls have until the deadline,
 //! and who is still there then is named and ended. tonic alone would wait for ever.
 
@@ -21,8 +24,9 @@ use crate::observed::ObservedLayer;
 use crate::pages::PagesLayer;
 use crate::panics::PanicLayer;
 use crate::tls::ServerTls;
+use crate::waiting::WaitingLayer;
 use futures::future::BoxFuture;
-use http::{HeaderName, Request, Response};
+use http::{HeaderName, Request, Response, StatusCode};
 use pistats_telemetry::Meters;
 use std::convert::Infallible;
 use std::future::Future;
@@ -95,6 +99,7 @@ pub struct Server {
     names: Vec<&'static str>,
     health: HealthReporter,
     meters: Meters,
+    waiting: WaitingLayer,
     transport: tonic::transport::Server,
 }
 
@@ -115,8 +120,17 @@ impl Server {
         if let Some(tls) = &settings.tls {
             transport = transport.tls_config(tls.read()?).map_err(Error::Certificates)?;
         }
-        let (pages, names, meters) = (axum::Router::new(), Vec::new(), Meters::off());
-        Ok(Server { settings, routes, pages, names, health, meters, transport })
+        let (pages, names, meters, waiting) = (axum::Router::new(), Vec::new(), Meters::off(), WaitingLayer::default());
+        Ok(Server { settings, routes, pages, names, health, meters, waiting, transport })
+    }
+
+    /// Holds the port for services that cannot be served yet: health says NOT_SERVING, calls are answered UNAVAILABLE and pages
+    /// 503, with the reason.
+    pub fn waiting(mut self, reason: &str) -> Server {
+        self.waiting.reason = Some(reason.into());
+        let page = format!("{reason}\n");
+        self.pages = axum::Router::new().fallback(move || std::future::ready((StatusCode::SERVICE_UNAVAILABLE, page)));
+        self
     }
 
     /// Adds a service; see [`configured!`](crate::configured) for its settings.
@@ -158,9 +172,10 @@ impl Server {
     /// # Errors
     /// [`Error::Transport`] when serving itself fails.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<Drained, Error> {
-        let Server { settings, routes, pages, names, health, meters, transport } = self;
+        let Server { settings, routes, pages, names, health, meters, waiting, transport } = self;
+        let at_first = if waiting.reason.is_some() { ServingStatus::NotServing } else { ServingStatus::Serving };
         for name in names.iter().copied().chain([""]) {
-            health.set_service_status(name, ServingStatus::Serving).await;
+            health.set_service_status(name, at_first).await;
         }
         let calls = Calls::new(settings.calls);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -177,6 +192,7 @@ impl Server {
                 .layer(PanicLayer)
                 .layer(DeadlineLayer)
                 .layer(calls.layer())
+                .layer(waiting)
                 .add_routes(routes.routes())
                 .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async {
                     // A dropped sender is a stop, too.

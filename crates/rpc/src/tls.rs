@@ -30,8 +30,8 @@ pub struct ServerTls {
 /// How a channel knows the other side, and shows who it is itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientTls {
-    /// The authorities that servers' certificates are signed by.
-    pub ca: PathBuf,
+    /// The authorities that servers' certificates are signed by; none: the public ones of the web, as Mozilla lists them.
+    pub ca: Option<PathBuf>,
     pub identity: Option<IdentityFiles>,
 }
 
@@ -64,7 +64,10 @@ impl ClientTls {
     /// # Errors
     /// [`Error`] names the file.
     pub fn read(&self) -> Result<ClientTlsConfig, Error> {
-        let config = ClientTlsConfig::new().ca_certificate(authority("authority", &self.ca)?);
+        let config = match &self.ca {
+            Some(path) => ClientTlsConfig::new().ca_certificate(authority("authority", path)?),
+            None => ClientTlsConfig::new().trust_anchors(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        };
         Ok(match &self.identity {
             Some(identity) => config.identity(identity.read()?),
             None => config,
@@ -82,6 +85,28 @@ impl IdentityFiles {
 
 fn authority(what: &'static str, path: &Path) -> Result<Certificate, Error> {
     pem(what, path, "CERTIFICATE").map(Certificate::from_pem)
+}
+
+/// What to look at when an encrypted connection fails, by what rustls says of it: its `Error` and the alerts of RFC 8446, section
+/// 6.2, as it prints them. None: it fails for something else.
+pub(crate) fn advice(said: &str) -> Option<&'static str> {
+    let says = |any: &[&str]| any.iter().any(|text| said.contains(text));
+    if says(&["UnknownIssuer", "BadSignature"]) {
+        Some("is mesh.tls.ca the authority that its server.tls.cert is signed by?")
+    } else if says(&["not valid for name"]) {
+        Some("its server.tls.cert has to name the host of the address as a subject alternative name")
+    } else if says(&["certificate expired", "certificate not valid yet"]) {
+        Some("its server.tls.cert is out of date, or a clock is")
+    } else if says(&["CorruptMessage", "corrupt message"]) {
+        Some("does it speak TLS? https:// addresses need server.tls.cert there")
+    } else if says(&["fatal alert", "connection closed", "reset", "broken pipe", "unexpected end of file"]) {
+        // It does not wait for us to read why.
+        Some(
+            "it may ask for certificates: is mesh.tls.cert set, and signed by the authority in its server.tls.client_ca?",
+        )
+    } else {
+        None
+    }
 }
 
 /// The text of a file that has such a block.

@@ -76,6 +76,47 @@ fn quick() -> Settings {
     Settings { stream_grace: Duration::from_millis(50), drain: Duration::from_millis(400), ..Settings::default() }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_waits_is_not_serving_says_why_and_gives_the_port_on() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (first, then) =
+        [listener.try_clone().unwrap(), listener].map(|socket| TcpListener::from_std(socket).unwrap()).into();
+    let (stop, stopped) = oneshot::channel();
+    let waiting = Server::new(quick()).unwrap().waiting("the store is not there yet");
+    let waiting = tokio::spawn(waiting.serve(first, async {
+        stopped.await.unwrap();
+    }));
+    let running = Running { address, stop, server: waiting };
+    let channel = client::connect_open(&format!("http://{address}")).await.unwrap();
+    let health = HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(health.status(), tonic_health::pb::health_check_response::ServingStatus::NotServing);
+    let refused = running.client(1).await.bounds(BoundsRequest {}).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "the store is not there yet"));
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    plain.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("the store is not there yet\n"), "{answer}");
+
+    running.stop.send(()).unwrap();
+    running.server.await.unwrap().unwrap();
+    // Who comes in between waits in the socket's queue and is not refused.
+    let early = tokio::spawn(async move { client::connect_open(&format!("http://{address}")).await.map(drop) });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (stop, stopped) = oneshot::channel();
+    let server = Server::new(quick()).unwrap().add(configured!(LogServiceServer::new(Slow), 1 << 20));
+    let server = tokio::spawn(server.serve(then, async {
+        stopped.await.unwrap();
+    }));
+    early.await.unwrap().unwrap();
+    let running = Running { address, stop, server };
+    assert!(running.client(1).await.bounds(BoundsRequest {}).await.is_ok());
+    running.stop.send(()).unwrap();
+    running.server.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn health_and_reflection_are_open() {
     let running = start(quick()).await;

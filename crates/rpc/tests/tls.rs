@@ -3,46 +3,18 @@
 use pistats_rpc::mesh;
 use pistats_rpc::server::{Error, Server, Settings};
 use pistats_rpc::tls::{ClientTls, IdentityFiles, ServerTls};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use pistats_testkit::authority::{Authority, Signed};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-/// An authority whose certificates lie in a folder.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    folder: PathBuf,
-}
-
-impl Authority {
-    fn new(folder: &Path, name: &str) -> Authority {
-        let folder = folder.join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        std::fs::write(folder.join("ca.pem"), issuer.pem()).unwrap();
-        Authority { issuer, folder }
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.folder.join("ca.pem")
-    }
-
-    /// A certificate for `localhost`.
-    fn identity(&self, name: &str) -> IdentityFiles {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let cert = params.signed_by(&key, &self.issuer).unwrap();
-        let path = |kind: &str| self.folder.join(format!("{name}-{kind}.pem"));
-        std::fs::write(path("cert"), cert.pem()).unwrap();
-        std::fs::write(path("key"), key.serialize_pem()).unwrap();
-        IdentityFiles { cert: path("cert"), key: path("key") }
-    }
+/// A certificate for `localhost`.
+fn identity(authority: &Authority, name: &str) -> IdentityFiles {
+    let Signed { cert, key } = authority.signed(name, &["localhost"]);
+    IdentityFiles { cert, key }
 }
 
 /// A server with health only, which ends with its handle.
@@ -56,36 +28,49 @@ async fn serve(tls: Option<ServerTls>) -> (SocketAddr, JoinHandle<()>) {
     (address, serving)
 }
 
-async fn check(addresses: &[String], tls: Option<&ClientTls>) -> Result<(), Code> {
+async fn check(addresses: &[String], tls: Option<&ClientTls>) -> Result<(), Status> {
     let channel = mesh::channel(addresses, "key", tls).unwrap();
-    let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
-    answer.map(|_| ()).map_err(|status| status.code())
+    HealthClient::new(channel).check(HealthCheckRequest::default()).await.map(drop)
 }
 
-/// The connection was: what a call on it then says depends on how far the handshake had come for the client.
-fn is_refused(answer: Result<(), Code>) -> bool {
-    matches!(answer, Err(Code::Unavailable | Code::Cancelled | Code::Unknown | Code::Internal))
+/// What the caller is told.
+async fn refused(addresses: &[String], tls: Option<&ClientTls>) -> String {
+    let status = check(addresses, tls).await.expect_err("refused");
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(status.message().starts_with(&addresses[0]), "the address is named: {status:?}");
+    status.message().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_mutual_tls_only_certificates_of_the_right_authorities_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let (ours, theirs) = (Authority::new(folder.path(), "ours"), Authority::new(folder.path(), "theirs"));
-    let tls = ServerTls { identity: ours.identity("server"), client_ca: Some(ours.ca()) };
+    let tls = ServerTls { identity: identity(&ours, "server"), client_ca: Some(ours.ca()) };
     let (address, serving) = serve(Some(tls)).await;
     let https = [format!("https://localhost:{}", address.port())];
 
-    let right = ClientTls { ca: ours.ca(), identity: Some(ours.identity("client")) };
-    assert_eq!(check(&https, Some(&right)).await, Ok(()));
+    let right = ClientTls { ca: Some(ours.ca()), identity: Some(identity(&ours, "client")) };
+    assert!(check(&https, Some(&right)).await.is_ok());
     let nameless = ClientTls { identity: None, ..right.clone() };
-    assert!(is_refused(check(&https, Some(&nameless)).await), "no certificate");
-    let stranger = ClientTls { identity: Some(theirs.identity("client")), ..right.clone() };
-    assert!(is_refused(check(&https, Some(&stranger)).await), "a certificate of another authority");
-    let distrustful = ClientTls { ca: theirs.ca(), ..right.clone() };
-    assert!(is_refused(check(&https, Some(&distrustful)).await), "a server that is not believed");
+    let said = refused(&https, Some(&nameless)).await;
+    assert!(said.contains("mesh.tls.cert"), "no certificate: {said}");
+    let stranger = ClientTls { identity: Some(identity(&theirs, "client")), ..right.clone() };
+    let said = refused(&https, Some(&stranger)).await;
+    assert!(said.contains("server.tls.client_ca"), "a certificate of another authority: {said}");
+    let distrustful = ClientTls { ca: Some(theirs.ca()), ..right.clone() };
+    let said = refused(&https, Some(&distrustful)).await;
+    assert!(said.contains("mesh.tls.ca"), "a server that is not believed: {said}");
+    let elsewhere = [format!("https://127.0.0.1:{}", address.port())];
+    let said = refused(&elsewhere, Some(&right)).await;
+    assert!(said.contains("subject alternative name"), "a server under another name: {said}");
     let plain = [format!("http://localhost:{}", address.port())];
-    assert!(is_refused(check(&plain, None).await), "plain text");
-    assert_eq!(check(&https, Some(&right)).await, Ok(()), "and the right one still is");
+    refused(&plain, None).await;
+    assert!(check(&https, Some(&right)).await.is_ok(), "and the right one still is");
+    serving.abort();
+
+    let (address, serving) = serve(None).await;
+    let said = refused(&[format!("https://localhost:{}", address.port())], Some(&right)).await;
+    assert!(said.contains("does it speak TLS?"), "a server in plain text: {said}");
     serving.abort();
 }
 
@@ -93,11 +78,11 @@ async fn with_mutual_tls_only_certificates_of_the_right_authorities_are_served()
 async fn a_scheme_that_does_not_match_the_certificates_is_refused_before_anything_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let ours = Authority::new(folder.path(), "ours");
-    let tls = ClientTls { ca: ours.ca(), identity: None };
+    let tls = ClientTls { ca: Some(ours.ca()), identity: None };
     let refused = |address: &str, tls| mesh::channel(&[address.to_owned()], "key", tls).map(|_| ()).unwrap_err();
     assert!(refused("http://localhost:1", Some(&tls)).to_string().contains("http://localhost:1"));
     assert!(refused("https://localhost:1", None).to_string().contains("https://localhost:1"));
-    let absent = ClientTls { ca: folder.path().join("absent.pem"), identity: None };
+    let absent = ClientTls { ca: Some(folder.path().join("absent.pem")), identity: None };
     assert!(refused("https://localhost:1", Some(&absent)).to_string().contains("absent.pem"));
 }
 
@@ -105,7 +90,7 @@ async fn a_scheme_that_does_not_match_the_certificates_is_refused_before_anythin
 async fn a_listener_with_a_key_of_another_certificate_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let ours = Authority::new(folder.path(), "ours");
-    let (one, other) = (ours.identity("one"), ours.identity("other"));
+    let (one, other) = (identity(&ours, "one"), identity(&ours, "other"));
     let identity = IdentityFiles { cert: one.cert, key: other.key };
     let settings = Settings { tls: Some(ServerTls { identity, client_ca: None }), ..Settings::default() };
     let refused = Server::new(settings).map(|_| ());

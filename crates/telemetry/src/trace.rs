@@ -1,10 +1,11 @@
 //! Spans: what services may say of a request's way, and how it goes on in another process or after the log.
 //!
 //! ```text
-//!   client ─traceparent─▶ rpc span ─▶ append span        (one trace)
-//!                            │ link, kept in the packed record
-//!                            ▼
-//!                          commit span                    (a trace of its own: it serves many requests)
+//!   client ─traceparent─▶ served ─▶ append                      (one trace)
+//!                           │  │ link, kept in the packed record
+//!                           │  ▼
+//!                           │ commit                            (a trace of its own: it serves many requests)
+//!                           └─▶ called ─traceparent─▶ served    (another service)
 //! ```
 //!
 //! Spans have a target of their own, [`TARGET`], which only the exporter listens to. With no exporter their call sites are
@@ -31,10 +32,33 @@ macro_rules! span {
 
 /// The span of a call that came in, continuing the caller's trace. Disabled while nothing is exported.
 pub fn served(service: &str, method: &str, parent: impl FnOnce() -> Option<TraceParent>) -> Span {
+    let span = rpc("server", service, method);
+    if !span.is_disabled()
+        && let Some(parent) = parent()
+    {
+        // It fails only for a span that has begun.
+        _ = span.set_parent(Context::new().with_remote_span_context(remote(parent)));
+    }
+    span
+}
+
+/// The span of a call to another service: a child of the work at hand, or the begin of a trace where that is in none.
+/// [`within`] tells what the other side is to be told. Disabled while nothing is exported.
+pub fn called(service: &str, method: &str) -> Span {
+    rpc("client", service, method)
+}
+
+/// Where in its trace a span stands, which begins with this question; none for a disabled one.
+pub fn within(span: &Span) -> Option<TraceParent> {
+    span.in_scope(current_any).filter(|_| !span.is_disabled())
+}
+
+/// Attributes and names are those of OpenTelemetry's semantic conventions for RPC.
+fn rpc(kind: &'static str, service: &str, method: &str) -> Span {
     let span = span!(
         "rpc",
         otel.name = tracing::field::Empty,
-        otel.kind = "server",
+        otel.kind = kind,
         otel.status_code = tracing::field::Empty,
         rpc.system = "grpc",
         rpc.service = service,
@@ -43,15 +67,11 @@ pub fn served(service: &str, method: &str, parent: impl FnOnce() -> Option<Trace
     );
     if !span.is_disabled() {
         span.record("otel.name", format!("{service}/{method}"));
-        if let Some(parent) = parent() {
-            // It fails only for a span that has begun.
-            _ = span.set_parent(Context::new().with_remote_span_context(remote(parent)));
-        }
     }
     span
 }
 
-/// Notes how a call ended: its gRPC status, and whether the server is to blame.
+/// Notes how a call ended: its gRPC status, and whether that is an error of the span's side.
 pub fn ended(span: &Span, code: i32, is_error: bool) {
     if !span.is_disabled() {
         span.record("rpc.grpc.status_code", code);

@@ -3,11 +3,12 @@
 //! ```text
 //!   oracle      the definitions as a program: sort and loop     histories  seeded random events and questions
 //!   data        real inputs and the answers that come with them   require    what a test needs, or a printed skip
-//!   postgres    a private server, a fresh database a test
+//!   postgres    a private server, a fresh database a test         authority  certificates, right ones and wrong ones
 //! ```
 //!
 //! A dev-dependency only: nothing that is shipped depends on it.
 
+pub mod authority;
 pub mod data;
 pub mod histories;
 pub mod oracle;

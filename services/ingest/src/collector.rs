@@ -15,7 +15,7 @@ use pistats_eventlog::file::{Clock, wall_clock};
 use pistats_eventlog::{Append, EventLog};
 use pistats_proto::record::v1::RejectedEvent;
 use pistats_rpc::resubmit::Resubmission;
-use pistats_telemetry::span;
+use pistats_telemetry::{span, trace};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -217,7 +217,8 @@ impl Collector {
         events: &[Resubmission],
     ) -> Result<Vec<Result<(), Refusal>>, CollectError> {
         let now = (self.clock)();
-        let head = Head { site, identity: &self.identity, received: now, traceparent: "" };
+        let traceparent = trace::current().map(|at| at.to_string()).unwrap_or_default();
+        let head = Head { site, identity: &self.identity, received: now, traceparent: &traceparent };
         let mut packer = Packer::new(head, events.iter().map(|event| event.payload.len()).sum());
         let mut stamps = Vec::new();
         let mut outcomes = Vec::with_capacity(events.len());
@@ -232,8 +233,11 @@ impl Collector {
             });
             outcomes.push(outcome);
         }
-        self.append(packer.finish(Vec::new())).await?;
         let accepted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        let (records, bytes) =
+            (packer.finish(Vec::new()), events.iter().map(|event| event.payload.len()).sum::<usize>());
+        let span = span!("append", records = records.len() as i64, events = accepted as i64, bytes = bytes as i64);
+        self.append(records).instrument(span).await?;
         self.counters.accepted.fetch_add(accepted as u64, Relaxed);
         Ok(outcomes)
     }

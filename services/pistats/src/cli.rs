@@ -72,6 +72,22 @@ pub struct Server {
     /// Data folder of a server on this machine, where its instance key lies
     #[arg(long, env = "PISTATS_DATA", default_value = "data", global = true)]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub tls: Tls,
+}
+
+/// Certificates, for an https:// address. Files in PEM.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Tls {
+    /// Authority that the server's certificate is signed by [default: the public ones of the web]
+    #[arg(long, env = "PISTATS_CA", global = true)]
+    pub ca: Option<PathBuf>,
+    /// Certificate to show to a server that asks for one (server.tls.client_ca)
+    #[arg(long, env = "PISTATS_CERT", global = true)]
+    pub cert: Option<PathBuf>,
+    /// Its key
+    #[arg(long, env = "PISTATS_CERT_KEY", global = true)]
+    pub cert_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -1,8 +1,9 @@
 //! Which key a command shows, and the channel it shows it on.
 
-use crate::cli::Server;
+use crate::cli::{Server, Tls};
 use crate::credentials::{Credentials, INSTANCE_KEY_FILE};
 use pistats_core::Scope;
+use pistats_rpc::tls::{ClientTls, IdentityFiles};
 use tonic::Status;
 
 pub use pistats_rpc::client::Channel as Authorized;
@@ -10,9 +11,24 @@ pub use pistats_rpc::client::Channel as Authorized;
 /// Messages a server may answer with: an export page or a packed record.
 pub const MESSAGE_BYTES: usize = 64 << 20;
 
-/// A channel that connects with its first call.
+/// A channel that connects with its first call; in plain text, or believing the authorities of the web.
 pub fn channel(address: &str, secret: &str) -> Result<Authorized, String> {
-    pistats_rpc::client::lazy(address, secret).map_err(|error| error.to_string())
+    let tls = Tls::default().to(address)?;
+    pistats_rpc::client::lazy(address, secret, tls.as_ref()).map_err(|error| error.to_string())
+}
+
+impl Tls {
+    /// How to speak to this address.
+    pub fn to(&self, address: &str) -> Result<Option<ClientTls>, String> {
+        let Tls { ca, cert, cert_key } = self;
+        let identity = match (cert, cert_key) {
+            (Some(cert), Some(key)) => Some(IdentityFiles { cert: cert.clone(), key: key.clone() }),
+            (None, None) => None,
+            _ => return Err("--cert, --cert-key: a certificate and its key belong together".to_owned()),
+        };
+        // Files for an address in plain text are for the other servers of the same environment.
+        Ok(address.starts_with("https://").then(|| ClientTls { ca: ca.clone(), identity }))
+    }
 }
 
 impl Server {
@@ -26,7 +42,13 @@ impl Server {
                 read.map_err(|error| format!("no instance key: {}: {error}; use --key, or --data DIR", path.display()))?
             }
         };
-        channel(&self.server, secret.trim())
+        self.channel(secret.trim())
+    }
+
+    /// A channel with a key, encrypted as the command line says.
+    pub fn channel(&self, secret: &str) -> Result<Authorized, String> {
+        let tls = self.tls.to(&self.server)?;
+        pistats_rpc::client::lazy(&self.server, secret, tls.as_ref()).map_err(|error| error.to_string())
     }
 
     /// The secret of a site's key: given, or kept for this user.
@@ -45,11 +67,20 @@ impl Server {
 
     /// A channel with a site's key.
     pub fn of_site(&self, site: Option<&str>, scope: Scope) -> Result<Authorized, String> {
-        channel(&self.server, &self.site_secret(site, scope)?)
+        self.channel(&self.site_secret(site, scope)?)
     }
 }
 
-/// What a person reads of a status.
+/// What a person reads of a status. Of a connection that could not be made it says why.
 pub fn explain(status: &Status) -> String {
-    format!("{}: {}", status.code(), status.message())
+    let mut text = format!("{}: {}", status.code(), status.message());
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -1,5 +1,6 @@
 //! Configuration: the documented file is the defaults; a file, the environment and flags override it, in this order.
 
+pub(crate) mod combine;
 mod mesh;
 
 pub use mesh::{MeshConfig, MeshTlsConfig, SecretsConfig, ServerTlsConfig};
@@ -68,6 +69,7 @@ pub struct StoreConfig {
     pub memory_mib: u64,
     pub threads: usize,
     pub readers: usize,
+    pub wait_seconds: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -230,7 +232,7 @@ impl Config {
         ];
         match faults.into_iter().find(|(wrong, _, _)| *wrong) {
             Some((_, key, fix)) => Err(Error::Value { key, fix: fix.to_owned() }),
-            None => mesh::check(self),
+            None => combine::check(self),
         }
     }
 

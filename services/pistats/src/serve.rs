@@ -1,7 +1,7 @@
 //! `serve`: the roles of a process, on one port.
 //!
 //! ```text
-//!   start   secrets → log → store → sites and keys → aggregate → services → port
+//!   start   log → store (waited for) → secrets → sites and keys → aggregate → services → port
 //!   stop    port (drain) → aggregate (commit what is folded, give leases back) → log → store
 //! ```
 //!
@@ -25,6 +25,7 @@ mod resubmit;
 mod secrets;
 mod services;
 mod spool;
+mod waiting;
 mod web;
 
 pub use open::{Backends, Warehouse};
@@ -41,9 +42,9 @@ use services::Services;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinHandle};
+use waiting::{Failure, Waiting};
 use web::Shop;
 
 /// How long the last spans and numbers may take to be told.
@@ -57,8 +58,15 @@ pub async fn run(command: cli::Serve) -> Result<(), String> {
     if command.demo && are_apart(&config.roles) {
         return Err("--demo: it needs all roles in one process; leave roles out, or the flag".to_owned());
     }
+    if command.demo && !config.server.tls.cert.is_empty() {
+        return Err("--demo: its visitors come in plain text; leave server.tls out, or the flag".to_owned());
+    }
     let telemetry = config.start_telemetry()?;
-    let running = Running::start(config).await?;
+    // A start may wait for long.
+    let running = tokio::select! {
+        running = Running::start(config) => running?,
+        () = interrupted() => return Ok(telemetry.shutdown(TELL_BY).await),
+    };
     let roles: Vec<&str> = running.config.roles.iter().map(|role| role.name()).collect();
     println!("piStats serves gRPC and grpc-web on {} ({})", running.url(), roles.join(", "));
     println!("  data {}, instance key in {}", running.config.data.display(), running.secrets.key_path.display());
@@ -101,28 +109,30 @@ pub struct Running {
 }
 
 impl Running {
-    /// Opens everything and listens. When it returns, calls are answered.
+    /// Opens everything and listens; a store on a server that does not answer yet is waited for. When it returns, calls are
+    /// answered.
     pub async fn start(config: Config) -> Result<Running, String> {
-        let backends = Backends::open(&config).await?;
-        Running::start_on(config, backends).await
+        // Before anything waits for others: a file that is missing will not come.
+        config.mesh_tls().map_or(Ok(()), |tls| tls.read().map(drop)).map_err(|error| format!("mesh.tls: {error}"))?;
+        config
+            .server_tls()
+            .map_or(Ok(()), |tls| tls.read().map(drop))
+            .map_err(|error| format!("server.tls: {error}"))?;
+        let mut waiting = Waiting::new(&config);
+        let backends = Backends::open_waiting(&config, &mut waiting).await?;
+        Running::start_after(waiting, config, backends).await
     }
 
     /// The same on backends that are open already.
     pub async fn start_on(config: Config, backends: Backends) -> Result<Running, String> {
+        Running::start_after(Waiting::new(&config), config, backends).await
+    }
+
+    async fn start_after(mut waiting: Waiting, config: Config, backends: Backends) -> Result<Running, String> {
         let meters = Meters::start(&config.telemetry.settings()).await.map_err(|error| error.to_string())?;
         let secrets = Secrets::open(&config.data, &config.secrets)?;
-        match secrets.agree(backends.registry.as_ref()).await {
-            Err(Disagreement::Unanswered(error)) if backends.kept.is_some() => {
-                tracing::warn!(%error, "the store does not answer: collecting from a copy of its sites and keys");
-            }
-            agreed => agreed.map_err(|error| error.to_string())?,
-        }
-        let source =
-            Source::open(backends.registry.clone(), &secrets.instance_key, config.roles.contains(&Role::Ingest))
-                .await?;
-        let listener = TcpListener::bind(config.server.listen)
-            .await
-            .map_err(|error| format!("cannot listen on {} (server.listen): {error}", config.server.listen))?;
+        let source = waiting.until(|| know(&config, &backends, &secrets)).await?;
+        let listener = waiting.listener().await?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
 
         let Services { server, aggregator, sign_ins, shop, mut beside } =
@@ -191,6 +201,23 @@ impl Running {
 /// The dashboard's address with a token behind `#`: a browser sends it to nobody but by the call.
 pub(crate) fn sign_in_link(url: &str, token: &str) -> String {
     format!("{}/#sign-in={token}", url.trim_end_matches('/'))
+}
+
+/// Agrees with the other processes on the secrets, and reads sites and keys for the first time.
+async fn know(config: &Config, backends: &Backends, secrets: &Secrets) -> Result<Source, Failure> {
+    let unanswered = match secrets.agree(backends.registry.as_ref()).await {
+        Ok(()) => None,
+        Err(Disagreement::Unanswered(error)) if backends.kept.is_some() => Some(error),
+        Err(Disagreement::Unanswered(error)) => return Err(Failure::of_store(error)),
+        Err(another) => return Err(Failure::Never(another.to_string())),
+    };
+    let collects = config.roles.contains(&Role::Ingest);
+    let source =
+        Source::open(backends.registry.clone(), &secrets.instance_key, collects).await.map_err(Failure::of_store)?;
+    if let Some(error) = unanswered {
+        tracing::warn!(%error, "the store does not answer: collecting from a copy of its sites and keys");
+    }
+    Ok(source)
 }
 
 /// Ctrl-C, or the signal that a service manager sends.

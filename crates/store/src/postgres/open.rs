@@ -22,7 +22,7 @@ pub(super) struct Pools {
 
 pub(super) async fn open(config: &PgConfig) -> Result<Pools, Error> {
     let options = options(config)?;
-    let variant = migrate(&options).await?;
+    let variant = migrate(&options, config.connect_timeout).await?;
     let timeout = format!("{}ms", config.statement_timeout.as_millis());
     let reading = options.clone().application_name("pistats reads").options([
         ("statement_timeout", timeout.as_str()),
@@ -71,8 +71,13 @@ fn options(config: &PgConfig) -> Result<PgConnectOptions, Error> {
 }
 
 /// Brings the schema up to date. Several processes may do so at once: the first one does it, the others wait.
-async fn migrate(options: &PgConnectOptions) -> Result<Variant, Error> {
-    let mut conn = options.clone().application_name("pistats migrates").connect().await.map_err(opening)?;
+async fn migrate(options: &PgConnectOptions, within: Duration) -> Result<Variant, Error> {
+    let options = options.clone().application_name("pistats migrates");
+    // A machine that is not there says nothing at all.
+    let mut conn = match tokio::time::timeout(within, options.connect()).await {
+        Ok(connected) => connected.map_err(opening)?,
+        Err(_) => return Err(Error::Unavailable(format!("no answer within {} s", within.as_secs()))),
+    };
     if let Some(version) = conn.server_version_num().filter(|version| *version < OLDEST) {
         return Err(Error::Open(format!("PostgreSQL {} is too old; use 15 or later", version / 10_000)));
     }

@@ -157,6 +157,16 @@ catalogue! {
         "Records that are on disk here and not yet shipped.";
     SPOOL_SIZE: "pistats.spool.size", Gauge, Bytes, [], Forwarder,
         "Disk that records take which are not yet shipped.";
+    SPOOL_AGE: "pistats.spool.oldest_age", Gauge, Seconds, [], Forwarder,
+        "How long the oldest record that is not yet shipped has waited; 0 where none waits.";
+    SPOOL_BOUND: "pistats.spool.bound", Gauge, Bytes, [], Forwarder,
+        "What the spool may take on disk; at it events are refused. `pistats.log.size` is what it takes.";
+    SPOOL_FORWARDED: "pistats.spool.forwarded", Counter, Of("{record}"), [], Forwarder,
+        "Records that the stream took.";
+    SPOOL_REPEATED: "pistats.spool.repeated", Counter, Of("{record}"), [], Forwarder,
+        "Sendings that had to be repeated.";
+    SPOOL_REWINDS: "pistats.spool.rewinds", Counter, Of("{rewind}"), [], Forwarder,
+        "Times that the stream had lost what it had taken, and it was sent once more.";
     FLUVIO_FAULTS: "pistats.fluvio.faults", Counter, Of("{fault}"), ["kind"], Fluvio,
         "What Fluvio's guards caught: streams `reopened`, batches `cut`, streams `stalled`, records `resent`, and acknowledged records that are `missing`.";
 }

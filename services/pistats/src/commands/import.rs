@@ -14,6 +14,7 @@ use std::time::Duration;
 pub async fn run(command: Import) -> Result<(), Failure> {
     let options = Options {
         server: command.server.server.clone(),
+        tls: command.server.tls.to(&command.server.server)?,
         key: command.server.site_secret(command.site.as_deref(), Scope::Server)?,
         format: command.format.map(|format| match format {
             Format::Ndjson => import::Format::Ndjson,

@@ -131,7 +131,8 @@ pub async fn health(server: Server) -> Result<(), Failure> {
 pub async fn check(server: &Server) -> Result<(), Failure> {
     use tonic_health::pb::health_check_response::ServingStatus;
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-    let channel = pistats_rpc::client::connect_open(&server.server).await.map_err(|error| error.to_string())?;
+    let tls = server.tls.to(&server.server)?;
+    let channel = pistats_rpc::client::lazy_open(&server.server, tls.as_ref()).map_err(|error| error.to_string())?;
     let answer =
         HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await.map_err(failed)?;
     match answer.into_inner().status() {

@@ -1,10 +1,11 @@
 //! Sending: several connections, each answered before its next call, each call repeated until it is answered.
 
 use super::{Chunk, FileIds, Format, RefusedLine, Report, Source};
-use crate::client::{Authorized, channel, explain};
+use crate::client::{Authorized, explain};
 use pistats_core::Reason;
 use pistats_proto::ingest::v1::ingest_service_client::IngestServiceClient;
 use pistats_proto::ingest::v1::{CollectRequest, Event};
+use pistats_rpc::tls::ClientTls;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,6 +16,8 @@ use tonic::{Code, Status};
 #[derive(Clone, Debug)]
 pub struct Options {
     pub server: String,
+    /// Encrypted as this says, where the address is https://.
+    pub tls: Option<ClientTls>,
     /// A server key: imported user agents and countries are to be believed.
     pub key: String,
     pub format: Option<Format>,
@@ -158,7 +161,8 @@ struct Sender {
 
 impl Sender {
     fn new(options: &Options) -> Result<Sender, String> {
-        let client = IngestServiceClient::new(channel(&options.server, &options.key)?);
+        let channel = pistats_rpc::client::lazy(&options.server, &options.key, options.tls.as_ref());
+        let client = IngestServiceClient::new(channel.map_err(|error| error.to_string())?);
         Ok(Sender { client, retry_for: options.retry_for })
     }
 

@@ -32,10 +32,10 @@ impl Source {
         registry: Arc<dyn Registry>,
         instance_key: &str,
         collects: bool,
-    ) -> Result<Source, String> {
+    ) -> Result<Source, Error> {
         let salts = collects.then(|| Arc::new(watch::Sender::default()));
         let source = Source { registry, instance_key: KeyHash::of(instance_key), shared: Arc::default(), salts };
-        source.look().await.map_err(|error| format!("store: {error}"))?;
+        source.look().await?;
         if let Err(error) = source.share_salts(now()).await {
             tracing::warn!(%error, "there are no salts of days yet: visitors without cookies are not collected");
         }

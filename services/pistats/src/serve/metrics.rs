@@ -47,12 +47,19 @@ pub(super) fn of_ingest(meters: &Meters, counters: &Arc<IngestCounters>) {
 
 /// Of what a collector still has to forward.
 pub(super) fn of_forwarding(meters: &Meters, forwarding: &Forwarding) {
-    let numbers: [(_, Number<Backlog>); 2] =
-        [(&catalogue::SPOOL_RECORDS, Backlog::records), (&catalogue::SPOOL_SIZE, Backlog::bytes)];
+    let numbers: [(_, fn(&Backlog) -> f64); 7] = [
+        (&catalogue::SPOOL_RECORDS, |backlog| backlog.records() as f64),
+        (&catalogue::SPOOL_SIZE, |backlog| backlog.bytes() as f64),
+        (&catalogue::SPOOL_AGE, |backlog| backlog.oldest_age().as_secs_f64()),
+        (&catalogue::SPOOL_BOUND, |backlog| backlog.spool_bound_bytes as f64),
+        (&catalogue::SPOOL_FORWARDED, |backlog| backlog.forwarded_records as f64),
+        (&catalogue::SPOOL_REPEATED, |backlog| backlog.repeated_records as f64),
+        (&catalogue::SPOOL_REWINDS, |backlog| backlog.rewinds as f64),
+    ];
     for (metric, number) in numbers {
         let watch = forwarding.watch();
         meters.observe(metric, move |readings| {
-            watch.now().into_iter().for_each(|backlog| readings.set(number(&backlog) as f64, &[]));
+            watch.now().into_iter().for_each(|backlog| readings.set(number(&backlog), &[]));
         });
     }
 }

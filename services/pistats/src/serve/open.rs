@@ -1,12 +1,14 @@
 //! Backends by URL: the scheme picks the engine. The only place that names them.
 
 use super::kept::{KeptRegistry, Opening};
+use super::waiting::{Failure, Waiting};
 use crate::config::Config;
+use crate::config::combine::scheme;
 use crate::roles::Role;
 use pistats_eventlog::file::FileLog;
 use pistats_eventlog::{EventLog, FluvioLog};
 use pistats_ingest::forward::Forwarding;
-use pistats_store::{DuckConfig, DuckStore, Leases, PgConfig, PgStore, Registry, Segments, Store};
+use pistats_store::{DuckConfig, DuckStore, Error, Leases, PgConfig, PgStore, Registry, Segments, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,21 +43,25 @@ pub struct Warehouse {
 
 impl Backends {
     /// Opens the engines of `log.url` and `store.url`; what is not there yet is made. Who only collects does not wait for the
-    /// store.
+    /// store, all others do (`store.wait_seconds`).
     pub async fn open(config: &Config) -> Result<Backends, String> {
+        Backends::open_waiting(config, &mut Waiting::new(config)).await
+    }
+
+    pub(super) async fn open_waiting(config: &Config, waiting: &mut Waiting) -> Result<Backends, String> {
         std::fs::create_dir_all(&config.data).map_err(|error| format!("{}: {error}", config.data.display()))?;
         let has = |role| config.roles.contains(&role);
         let only_collects = config.roles.iter().all(|role| *role == Role::Ingest);
         let needs_log = has(Role::Ingest) || has(Role::Aggregate);
         let wanted = config.clone();
-        // Recovery reads a segment, and DuckDB its write-ahead log: neither belongs on an async thread.
-        let opened = tokio::task::spawn_blocking(move || {
-            let opened = if needs_log { Some(open_log(&wanted)?) } else { None };
-            let (log, fluvio) = opened.map_or((None, None), |(log, fluvio)| (Some(log), fluvio));
-            let store = if only_collects { None } else { Some(open_store(&wanted)?) };
-            Ok::<_, String>((log, fluvio, store))
-        });
-        let (log, fluvio, store) = opened.await.map_err(|error| error.to_string())??;
+        // Recovery reads a segment: it does not belong on an async thread.
+        let opened = tokio::task::spawn_blocking(move || needs_log.then(|| open_log(&wanted)).transpose());
+        let opened = opened.await.map_err(|error| error.to_string())??;
+        let (log, fluvio) = opened.map_or((None, None), |(log, fluvio)| (Some(log), fluvio));
+        let store = match only_collects {
+            true => None,
+            false => Some(waiting.until(|| async { open_store(config).await.map_err(Failure::of_store) }).await?),
+        };
         let (inlet, forwarding) = match &log {
             Some(stream) if has(Role::Ingest) && is_shared(&config.log.url) => {
                 let (spool, forwarding) = super::spool::open(config, stream.clone()).await?;
@@ -169,23 +175,25 @@ fn opening(config: &Config) -> Opening {
     Box::new(move || {
         let config = config.clone();
         Box::pin(async move {
-            let opened = tokio::task::spawn_blocking(move || open_store(&config)).await;
-            let store = opened.map_err(|error| error.to_string())??;
+            let store = open_store(&config).await.map_err(|error| error.to_string())?;
             Ok(store as Arc<dyn Registry>)
         })
     })
 }
 
-/// Blocking, and on a thread that knows the runtime.
-fn open_store(config: &Config) -> Result<Arc<dyn Engine>, String> {
+async fn open_store(config: &Config) -> Result<Arc<dyn Engine>, Error> {
     let path = match scheme(&config.store.url) {
         ("duckdb", "") => None,
         ("duckdb", path) => Some(config.inside(path)),
-        ("postgres" | "postgresql", _) => return open_server(config),
+        ("postgres" | "postgresql", _) => {
+            let readers = u32::try_from(config.store.readers).unwrap_or(u32::MAX);
+            let settings = PgConfig { readers, ..PgConfig::new(&config.store.url) };
+            return Ok(Arc::new(PgStore::open(settings).await?));
+        }
         (other, _) => {
-            return Err(format!(
+            return Err(Error::Open(format!(
                 "store.url: no engine named {other:?} is built in; use duckdb://PATH or postgres://USER@HOST/DATABASE"
-            ));
+            )));
         }
     };
     let settings = DuckConfig {
@@ -195,24 +203,10 @@ fn open_store(config: &Config) -> Result<Arc<dyn Engine>, String> {
         readers: config.store.readers,
         ..Default::default()
     };
-    match DuckStore::open(settings) {
-        Ok(store) => Ok(Arc::new(store)),
-        Err(error) => Err(format!("store: {error}")),
-    }
-}
-
-fn open_server(config: &Config) -> Result<Arc<dyn Engine>, String> {
-    let readers = u32::try_from(config.store.readers).unwrap_or(u32::MAX);
-    let settings = PgConfig { readers, ..PgConfig::new(&config.store.url) };
-    match tokio::runtime::Handle::current().block_on(PgStore::open(settings)) {
-        Ok(store) => Ok(Arc::new(store)),
-        Err(error) => Err(format!("store: {error}")),
-    }
-}
-
-/// `file://log` → (`file`, `log`).
-fn scheme(url: &str) -> (&str, &str) {
-    url.split_once("://").unwrap_or((url, ""))
+    // It reads its write-ahead log: that does not belong on an async thread.
+    let opened = tokio::task::spawn_blocking(move || DuckStore::open(settings)).await;
+    let opened = opened.map_err(|_| Error::Open("opening panicked".to_owned()))?;
+    Ok(Arc::new(opened?))
 }
 
 #[cfg(test)]
@@ -236,6 +230,7 @@ mod tests {
         let mut config = Config::load(None, &Overrides::default()).expect("the defaults");
         config.data = folder.path().join("data");
         config.log.url = "memory://".to_owned();
+        config.store.wait_seconds = 1;
         for (url, why) in [("postgres://nobody@127.0.0.1:1/none", "cannot be reached"), ("oracle://host", "oracle")] {
             config.store.url = url.to_owned();
             let error = Backends::open(&config).await.err().expect("refused");

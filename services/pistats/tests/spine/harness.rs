@@ -150,6 +150,7 @@ impl Site {
     pub(crate) async fn import(&self, path: &Path, format: Option<Format>) -> Report {
         let options = Options {
             server: self.server.clone(),
+            tls: None,
             key: self.server_key.clone(),
             format,
             connections: 4,

@@ -40,8 +40,13 @@ impl Collector {
 
     /// The spans that are looked for, once there are so many of them.
     pub(crate) async fn find(&self, many: usize, is_wanted: impl Fn(&Span) -> bool) -> Vec<Told> {
+        self.find_told(many, |told| is_wanted(&told.span)).await
+    }
+
+    /// The same where it matters who told it.
+    pub(crate) async fn find_told(&self, many: usize, is_wanted: impl Fn(&Told) -> bool) -> Vec<Told> {
         for _ in 0..1_500 {
-            let found: Vec<Told> = self.spans().into_iter().filter(|told| is_wanted(&told.span)).collect();
+            let found: Vec<Told> = self.spans().into_iter().filter(&is_wanted).collect();
             if found.len() >= many {
                 return found;
             }

@@ -75,6 +75,18 @@ fn every_panel_of_the_dashboard_asks_for_metrics_that_exist_and_every_metric_has
 }
 
 #[test]
+fn every_alert_asks_for_metrics_that_exist() {
+    let known: BTreeSet<String> = catalogue::ALL.iter().flat_map(|metric| series(metric)).collect();
+    let rules: serde_yaml::Value = serde_yaml::from_str(&read("observe/alerts.yaml")).unwrap();
+    let rules = rules["groups"][0]["rules"].as_sequence().unwrap();
+    assert!(rules.len() > 5, "{rules:?}");
+    for rule in rules {
+        let asked: Vec<&str> = names(rule["expr"].as_str().unwrap()).collect();
+        assert!(!asked.is_empty() && asked.iter().all(|name| known.contains(*name)), "{rule:?}");
+    }
+}
+
+#[test]
 fn a_name_in_a_query_is_found_whole() {
     let query = "sum by (code) (rate(pistats_rpc_answers_total{code!=\"ok\"}[1m])) / pistats_rpc_open";
     assert_eq!(names(query).collect::<Vec<_>>(), ["pistats_rpc_answers_total", "pistats_rpc_open"]);

@@ -129,6 +129,48 @@ async fn every_documented_metric_is_on_the_page_and_counts_what_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_cannot_ship_tells_what_waits_for_how_long_and_how_much_room_there_is() {
+    let instance = Instance::start(|config| {
+        config.telemetry.prometheus = "127.0.0.1:0".to_owned();
+        // Nobody listens there.
+        config.log.url = "fluvio://127.0.0.1:1/events".to_owned();
+        config.log.max_mib = 64;
+    })
+    .await;
+    let address = instance.running.metrics_address().unwrap();
+    let site = instance.site().await;
+    let mut ingest = IngestServiceClient::new(instance.channel(&site.server));
+    let events = ["ada", "bob", "eve"].map(page_view).into();
+    assert_eq!(ingest.collect(CollectRequest { events }).await.unwrap().into_inner().accepted, 3);
+
+    let mut page = scrape(address).await;
+    for _ in 0..200 {
+        // The age is told once a lane has looked at what it is to ship.
+        if sum(&page, "pistats_spool_oldest_age_seconds") > 0.0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        page = scrape(address).await;
+    }
+    let of_forwarders = |metric: &&&Metric| matches!(metric.teller, Teller::Forwarder | Teller::Fluvio);
+    let told: Vec<String> = catalogue::ALL.iter().filter(of_forwarders).map(|metric| metric.prometheus()).collect();
+    assert!(told.len() > 5, "{told:?}");
+    for name in told {
+        assert!(page.keys().any(|key| key.split('{').next() == Some(&name)), "{name} is not on the page");
+    }
+    assert!((1.0..=3.0).contains(&sum(&page, "pistats_spool_records")), "a record a partition");
+    assert!(sum(&page, "pistats_spool_size_bytes") > 0.0);
+    assert!((0.0..60.0).contains(&sum(&page, "pistats_spool_oldest_age_seconds")));
+    assert_eq!(sum(&page, "pistats_spool_bound_bytes"), 64.0 * 1_048_576.0);
+    assert_eq!(sum(&page, "pistats_spool_forwarded_total"), 0.0);
+    for kind in ["cut", "missing", "reopened", "resent", "stalled"] {
+        assert_eq!(page[&format!("pistats_fluvio_faults_total{{kind=\"{kind}\"}}")], 0.0);
+    }
+    drop(ingest);
+    instance.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_nobody_knows_makes_no_label_of_its_own() {
     let instance = Instance::start(|config| config.telemetry.prometheus = "127.0.0.1:0".to_owned()).await;
     let address = instance.running.metrics_address().unwrap();

@@ -4,7 +4,7 @@ use pistats::client::{Authorized, channel};
 use pistats::config::{Config, Overrides};
 use pistats::serve::Running;
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
-use pistats_proto::admin::v1::{CreateSiteRequest, Scope};
+use pistats_proto::admin::v1::{CreateSiteRequest, CreateSiteResponse, Scope};
 use pistats_proto::aggregate::v1::ListPartitionsRequest;
 use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
 use pistats_proto::ingest::v1::Event;
@@ -16,8 +16,9 @@ pub(crate) struct Instance {
     _folder: tempfile::TempDir,
 }
 
-/// Keys of a site.
+/// A site and its keys.
 pub(crate) struct Site {
+    pub(crate) id: u32,
     pub(crate) read: String,
     pub(crate) server: String,
 }
@@ -39,13 +40,7 @@ impl Instance {
 
     pub(crate) async fn site(&self) -> Site {
         let mut admin = AdminServiceClient::new(self.channel(&self.running.secrets.instance_key));
-        let request = CreateSiteRequest { name: "example.org".to_owned(), ..Default::default() };
-        let made = admin.create_site(request).await.unwrap().into_inner();
-        let secret = |scope: Scope| {
-            let found = made.keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope);
-            found.unwrap().secret.clone()
-        };
-        Site { read: secret(Scope::Read), server: secret(Scope::Server) }
+        Site::of(admin.create_site(new_site()).await.unwrap().into_inner())
     }
 
     /// Waits until so many events are committed.
@@ -59,6 +54,22 @@ impl Instance {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("{events} events were not committed within a minute");
+    }
+}
+
+/// The site of the tests.
+pub(crate) fn new_site() -> CreateSiteRequest {
+    CreateSiteRequest { name: "example.org".to_owned(), ..Default::default() }
+}
+
+impl Site {
+    /// As Admin tells of a new one.
+    pub(crate) fn of(made: CreateSiteResponse) -> Site {
+        let secret = |scope: Scope| {
+            let found = made.keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope);
+            found.unwrap().secret.clone()
+        };
+        Site { id: made.site.as_ref().unwrap().id, read: secret(Scope::Read), server: secret(Scope::Server) }
     }
 }
 

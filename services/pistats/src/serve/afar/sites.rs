@@ -10,11 +10,13 @@ use pistats_proto::aggregate::v1::WatchLiveRequest;
 use pistats_proto::convert::live as convert;
 use pistats_proto::query::v1 as query;
 use pistats_query::Unreachable;
+use pistats_telemetry::{TraceParent, span, trace};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tonic::Status;
+use tracing::{Instrument as _, Span};
 
 /// A site that nobody asked about for so long is no longer followed.
 const LINGER: Duration = Duration::from_secs(60);
@@ -62,7 +64,8 @@ impl Sites {
             let state = State { asked: Instant::now(), parts: vec![None; self.peers.len()] };
             let view = Arc::new(View { site, state: Mutex::new(state), moves: self.moves.clone() });
             for (at, peer) in self.peers.iter().enumerate() {
-                tokio::spawn(follow(peer.clone(), at, bots, view.clone(), Arc::downgrade(&self.views)));
+                let begun = begun_by(trace::current());
+                tokio::spawn(follow(peer.clone(), at, bots, view.clone(), Arc::downgrade(&self.views), begun));
             }
             view
         });
@@ -108,11 +111,21 @@ impl View {
     }
 }
 
-/// Keeps one process's part of a site, until nobody asks for it any more.
-async fn follow(peer: Peer, at: usize, bots: Bots, view: Arc<View>, views: Weak<Mutex<Views>>) {
+/// The span of a stream that outlives the question that began it: no child of it, which would have to end before its parent
+/// is told, but linked to it. None where nobody records the question.
+fn begun_by(question: Option<TraceParent>) -> Span {
+    let Some(question) = question else { return Span::none() };
+    let span = span!(parent: None, "follow");
+    trace::link(&span, [question]);
+    span
+}
+
+/// Keeps one process's part of a site, until nobody asks for it any more. Only the first stream belongs to who began it.
+async fn follow(peer: Peer, at: usize, bots: Bots, view: Arc<View>, views: Weak<Mutex<Views>>, mut begun: Span) {
     let mut pauses = Pauses::new();
     while is_asked(&view, bots, &views) {
-        let heard = hear(&peer, at, bots, &view, &views, &mut pauses).await;
+        let begun = std::mem::replace(&mut begun, Span::none());
+        let heard = hear(&peer, at, bots, &view, &views, &mut pauses).instrument(begun).await;
         view.put(at, None);
         match heard {
             Ok(()) => return,
