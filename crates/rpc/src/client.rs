@@ -1,5 +1,6 @@
 //! The other side: a channel with the server's settings that carries a key.
 
+use crate::status::causes;
 use crate::tls::ClientTls;
 use pistats_telemetry::trace;
 use std::time::Duration;
@@ -19,11 +20,11 @@ pub enum Error {
     Endpoint { endpoint: String },
     #[error("certificates for {endpoint}: {source}")]
     Tls { endpoint: String, source: crate::tls::Error },
-    #[error("certificates for {endpoint}: {source}")]
+    #[error("certificates for {endpoint} cannot be used: {}", causes(.source))]
     Certificates { endpoint: String, source: tonic::transport::Error },
     #[error("the key holds characters that no key has; copy it again")]
     Key,
-    #[error("cannot connect to {endpoint}: {source}")]
+    #[error("cannot connect to {endpoint}: {}", causes(.source))]
     Connect { endpoint: String, source: tonic::transport::Error },
 }
 

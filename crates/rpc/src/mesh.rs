@@ -17,6 +17,7 @@
 
 use crate::client::{BearerKey, Error};
 use crate::deadline;
+use crate::status::causes;
 use crate::tls::{self, ClientTls};
 use crate::traced::Traced;
 use bytes::Bytes;
@@ -214,12 +215,8 @@ where
 }
 
 /// What a caller is told of a server that does not answer.
-fn unreachable(address: &str, error: &dyn std::error::Error) -> Status {
-    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-    let mut told: Vec<String> = causes.filter(|cause| cause != "transport error").collect();
-    // Each layer repeats what is below it, or adds to it.
-    told.dedup_by(|later, earlier| earlier.contains(later.as_str()));
-    let told = told.join(": ");
+fn unreachable(address: &str, error: &(dyn std::error::Error + 'static)) -> Status {
+    let told = causes(error);
     let is_encrypted = address.starts_with("https://");
     let advice = Some(&told).filter(|_| is_encrypted).and_then(|told| tls::advice(told));
     let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();

@@ -78,7 +78,7 @@ pub enum Error {
     Reflection(#[from] tonic_reflection::server::Error),
     #[error("server.tls: {0}")]
     Tls(#[from] crate::tls::Error),
-    #[error("server.tls: key and certificates cannot be used: {0}")]
+    #[error("server.tls: key and certificates cannot be used: {}", crate::status::causes(.0))]
     Certificates(tonic::transport::Error),
     #[error("the server ended: {0}")]
     Transport(#[from] tonic::transport::Error),

@@ -4,6 +4,15 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+/// An error with all its causes, each said once: the transport's own words are "transport error".
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    let mut told: Vec<String> = chain.filter(|cause| cause != "transport error").collect();
+    // A layer may repeat what is below it.
+    told.dedup_by(|later, earlier| earlier.contains(later.as_str()));
+    told.join(": ")
+}
+
 /// INVALID_ARGUMENT with one `BadRequest` violation. `field` is a path such as `filters[0].values`; `fix` says what is wrong
 /// and what to do.
 pub fn invalid_argument(field: impl Into<String>, fix: impl Into<String>) -> Status {

@@ -7,7 +7,8 @@
 //!   tls                  certificates come with their keys, and addresses say what is spoken
 //! ```
 //!
-//! It is not responsible for what only shows when a file or an address is used.
+//! It is not responsible for what only shows when a file or an address is used. All combinations stand as a table in
+//! `tests/mesh/settings.rs`.
 
 use super::{Config, Error};
 use crate::roles::{Role, are_apart};
@@ -160,6 +161,3 @@ fn is_host_and_port(text: &str) -> bool {
     let by_name = |(host, port): (&str, &str)| is_plain(host) && port.parse::<u16>().is_ok_and(|port| port > 0);
     text.parse::<SocketAddr>().is_ok_and(|address| address.port() > 0) || text.rsplit_once(':').is_some_and(by_name)
 }
-
-#[cfg(test)]
-mod tests;

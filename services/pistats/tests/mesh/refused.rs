@@ -1,6 +1,6 @@
 //! Without the right certificates.
 
-use crate::mesh::{Mesh, identity};
+use crate::processes::{Mesh, identity};
 use pistats_rpc::tls::ClientTls;
 use pistats_rpc::{client, mesh};
 use tonic::{Code, Status};

@@ -1,7 +1,6 @@
 //! Every set of roles with every log and store, as a table that people can check.
 
-use super::*;
-use crate::config::Overrides;
+use pistats::config::{Config, Overrides};
 
 fn load(text: &str) -> Result<Config, String> {
     let file = tempfile::NamedTempFile::new().expect("a file");

@@ -1,6 +1,6 @@
 //! With the right certificates.
 
-use crate::mesh::{INSTANCE_KEY, Mesh};
+use crate::processes::{INSTANCE_KEY, Mesh};
 use pistats_proto::admin::v1::RetryRejectedEventsRequest;
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
 use pistats_proto::ingest::v1::ingest_service_client::IngestServiceClient;
