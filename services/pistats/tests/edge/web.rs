@@ -1,6 +1,6 @@
 //! What browsers send, through the edge: grpc-web over HTTP/1.1 and HTTP/2, and plain POSTs.
 
-use crate::caddy::Edge;
+use crate::caddy::{Caddy, Edge};
 use crate::calls::{traffic, view};
 use pistats_proto::ingest::v1::{CollectRequest, CollectResponse};
 use pistats_proto::query::v1::watched_report::Report;
@@ -20,7 +20,9 @@ impl Edge {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--no-buffer", "--max-time", "30", version, "--cacert"]).arg(self.authority());
         curl.args(["--header", &format!("authorization: Bearer {key}"), "--header", &format!("content-type: {kind}")]);
-        curl.args(["--data-binary", "@-", &format!("{}{path}", self.url)]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        curl.args(["--data-binary", "@-", &format!("{}{path}", self.url())])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         curl
     }
 }
@@ -141,5 +143,89 @@ async fn a_plain_post_reaches_the_collector_and_nothing_else_answers() {
         let nothing =
             answered(edge.post("--http2", "/pistats.log.v1.LogService/Read", &edge.write_key, "text/plain"), b"");
         assert!(String::from_utf8_lossy(&nothing).contains("no such service"), "the log stays inside");
+    });
+}
+
+/// A GET by curl: status, content type, then the body.
+fn got(url: &str, more: &[&str]) -> String {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--max-time", "30", "--write-out", "%{http_code} %{content_type} "]).args(more).arg(url);
+    let done = curl.output().unwrap();
+    assert!(done.status.success(), "{url}: {done:?}");
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_scripts_and_pixels_pass_as_they_are() {
+    let Some(edge) = Edge::start().await.filter(|_| require::have("curl")) else { return };
+    tokio::task::block_in_place(|| {
+        let authority = edge.authority();
+        for path in ["/", "/some/place", "/js/p.js", "/assets/none.js", "/pixel.gif?key=none&url=%2F", "/shop/"] {
+            let direct = got(&format!("{}{path}", edge.running.url()), &[]);
+            let edged = got(&format!("{}{path}", edge.url()), &["--cacert", authority.to_str().unwrap()]);
+            assert_eq!(edged, direct, "{path}");
+        }
+        assert!(got(&edge.running.url(), &[]).contains("200 text/html"), "the dashboard, or how to build it");
+    });
+}
+
+/// Answers everything with its name.
+async fn named(name: &'static str) -> std::net::SocketAddr {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let answer = move |_: http::Request<hyper::body::Incoming>| {
+                std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(name.to_owned())))
+            };
+            tokio::spawn(async move {
+                let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                let service = hyper::service::service_fn(answer);
+                // A proxy that goes away is no fault.
+                _ = server.serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_path_goes_to_the_process_that_answers_it() {
+    if !require::have("caddy") || !require::have("curl") {
+        return;
+    }
+    let services = [
+        named("ingest").await,
+        named("query").await,
+        named("aggregate").await,
+        named("admin").await,
+        named("segment").await,
+    ];
+    let caddy = Caddy::start(services).await;
+    tokio::task::block_in_place(|| {
+        let authority = caddy.authority();
+        let cases = [
+            ("/pistats.ingest.v1.IngestService/Collect", "ingest"),
+            ("/js/p.js", "ingest"),
+            ("/collect?key=k", "ingest"),
+            ("/pixel.gif?key=k", "ingest"),
+            ("/pistats.query.v1.QueryService/Traffic", "query"),
+            ("/", "query"),
+            ("/site/1/retention", "query"),
+            ("/assets/index.js", "query"),
+            ("/shop/", "query"),
+            ("/grpc.health.v1.Health/Check", "query"),
+            ("/pistats.aggregate.v1.AggregateService/ListPartitions", "aggregate"),
+            ("/pistats.admin.v1.AdminService/ListSites", "admin"),
+            ("/pistats.segment.v1.SegmentService/Preview", "segment"),
+            ("/pistats.log.v1.LogService/Read", "no such service"),
+            ("/pistats.ingest.v1.ResubmitService/Resubmit", "no such service"),
+        ];
+        for (path, expected) in cases {
+            let answer = got(&format!("{}{path}", caddy.url), &["--cacert", authority.to_str().unwrap()]);
+            assert!(answer.contains(expected), "{path}: {answer}");
+        }
     });
 }

@@ -1,6 +1,7 @@
 //! Every set of roles with every log and store, as a table that people can check.
 
 use pistats::config::{Config, Overrides};
+use pistats::roles::Role;
 
 fn load(text: &str) -> Result<Config, String> {
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -22,8 +23,8 @@ fn verdict(text: &str) -> String {
 
 const NAMED: &str = "mesh.ingest = [\"http://i:1\"]\nmesh.aggregate = [\"http://a:1\", \"http://b:1\"]\n";
 
-/// Roles by their first letters: ingest, aggregate, query, admin and segment (d). The other processes are named where roles are apart; the
-/// columns are log.url by store.url (duckdb, postgres).
+/// Roles by their first letters: ingest, aggregate, query, admin and segment (d). The other processes are named where roles are
+/// apart; the columns are log.url by store.url (duckdb, postgres).
 ///
 /// Read it so: a process that folds and does not collect cannot read file://; one that collects cannot append to ingest://; and
 /// duckdb:// is for all roles in one process.
