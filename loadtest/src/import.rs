@@ -150,6 +150,11 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    /// From the first byte read to the last answer, by the importer's clock.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
     pub(crate) fn read(report: &Value) -> Result<Sent, Failure> {
         let seconds = report.pointer("/seconds").and_then(Value::as_f64).ok_or("the report has no seconds")?;
         let sent = Sent { accepted: number(report, "/accepted")?, refused: number(report, "/refused")?, seconds };

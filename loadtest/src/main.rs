@@ -5,6 +5,8 @@
 //!   import     sent → queryable → killed → counted        figures   the table, the baselines
 //!   ingest     batches to any collector: events a second, waits, CPU
 //!   watch      streams of reports while events come: commit → delta, bytes a stream
+//!   million    a million events, in one process and on the mesh
+//!   faults     what must survive on Fluvio and TimescaleDB, tried        mesh     all of it, as children of this process
 //!   people     uniques, retention and top pages of ten million events, beside the same by SQL
 //! ```
 //!
@@ -12,10 +14,13 @@
 //! and an arm in [`run`]. What each one measures stands in `loadtest/README.md`.
 
 mod client;
+mod faults;
 mod figures;
 mod generate;
 mod import;
 mod ingest;
+mod mesh;
+mod million;
 mod people;
 mod program;
 mod watch;
@@ -48,6 +53,10 @@ enum Scenario {
     BenchPeople(people::Args),
     /// Lets many watch reports while events come, and tells how late they hear of it and what they cost
     BenchWatch(watch::Args),
+    /// Sends a million events to queryable in one process and on the mesh, side by side
+    BenchMillion(million::Args),
+    /// Breaks the mesh on real engines under load, in every way that it must survive
+    Faults(faults::Args),
     /// Sends batches to a collector and tells events a second, waits and the server's CPU time
     Ingest(ingest::Args),
 }
@@ -69,6 +78,8 @@ async fn run(scenario: Scenario) -> Result<(), Failure> {
         Scenario::BenchImport(args) => import::run(&args).await,
         Scenario::BenchPeople(args) => people::run(&args).await,
         Scenario::BenchWatch(args) => watch::run(&args).await,
+        Scenario::BenchMillion(args) => million::run(&args).await,
+        Scenario::Faults(args) => faults::run(&args).await,
         Scenario::Ingest(args) => ingest::run(&args).await,
     }
 }

@@ -1,6 +1,6 @@
 //! What Aggregate commits in one transaction: rows, signed rows, refusals, and how far the log was folded.
 
-use crate::{EventColumns, Fence, RejectedRow};
+use crate::{EventColumns, Fence, LogMinute, RejectedRow, Rewind};
 use pistats_core::{Day, Micros, Offset, PartitionId, Session, SiteId, VisitorKey, VisitorNo};
 use std::sync::Arc;
 
@@ -17,6 +17,10 @@ pub struct Commit {
     pub rejected: Vec<RejectedRow>,
     /// The last record of each writer that is folded now; others keep theirs.
     pub sequences: Vec<WriterSequence>,
+    /// The records of this progress by the minute the log took them. Of a minute that is stored, the first record stays.
+    pub minutes: Vec<LogMinute>,
+    /// Checkpoints that go back (S-9); a commit that has one has no progress in that partition.
+    pub rewinds: Vec<Rewind>,
 }
 
 /// How far the records of a writer are folded, in one partition: what tells a resend from a record. Only where collectors

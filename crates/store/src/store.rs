@@ -1,6 +1,8 @@
 //! The warehouse's promises.
 
-use crate::{Answer, Commit, Error, Found, KnownVisitor, SessionsOf, Statement, VisitorHistory, WriterSequence};
+use crate::{
+    Answer, Commit, Error, Found, KnownVisitor, LogMinute, SessionsOf, Statement, VisitorHistory, WriterSequence,
+};
 use async_trait::async_trait;
 use pistats_core::{EventId, Generation, Micros, Offset, PartitionId, SiteId, VisitorKey, VisitorNo};
 
@@ -81,6 +83,9 @@ pub struct Refreshed {
 /// - **S-8** A commit whose [`Fence`](crate::Fence) names a lease epoch or a generation that is no longer the stored one changes
 ///   nothing and is `Error::Fenced` or `Error::OtherGeneration`, also where it is out of step. No such change slips in between
 ///   the comparison and the commit.
+/// - **S-9** A commit's minutes take effect with its progress or not at all. A [`Rewind`](crate::Rewind) puts checkpoint and high
+///   water of its partition to `to` and forgets the minutes from there on; where it does not start at the stored checkpoint the
+///   commit changes nothing and is `Error::OutOfStep`. No row goes: what is folded again is told by its ids.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// How statements for [`Store::read`] are to be written.
@@ -90,6 +95,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The checkpoints of all partitions.
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
+
+    /// The newest minutes of a partition up to one, newest first, at most so many.
+    async fn minutes(&self, partition: PartitionId, up_to: i64, most: usize) -> Result<Vec<LogMinute>, Error>;
 
     /// Stores a commit. Durable on return (S-1); refused out of step (S-2), and from a stale owner (S-8).
     ///
@@ -132,6 +140,11 @@ pub trait Lookup: Send + Sync {
 
     /// The stored visitors of these event ids, where such events exist: for repair of lost visitor rows.
     fn visitors_of_events(&self, site: SiteId, ids: &[EventId]) -> Result<Vec<(EventId, VisitorNo)>, Error>;
+}
+
+/// The minute of an instant, as a log's records are noted by: since 1970.
+pub fn minute_of(at: Micros) -> i64 {
+    at.0.div_euclid(60 * Micros::SECOND)
 }
 
 /// The hour of an instant, as rollups and their marks count hours: since 1970, UTC.

@@ -50,6 +50,8 @@ pub struct PackedRecord {
     pub rejected: Vec<crate::record::v1::RejectedEvent>,
     #[prost(message, optional, tag = "10")]
     pub forwarded: Option<crate::record::v1::Forwarded>,
+    #[prost(message, repeated, tag = "11")]
+    pub records: Vec<PackedRecord>,
 }
 
 /// Protobuf as tonic's own codec has it, but bytes that are no message are the caller's fault: INVALID_ARGUMENT, not INTERNAL.

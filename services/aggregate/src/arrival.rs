@@ -4,10 +4,11 @@
 //! counted and kept as a refused event, and never stops the partition.
 
 use crate::stats::Counts;
+use pistats_core::ids;
 use pistats_core::{Directory, Event, EventId, Micros, Offset, PartitionId, Reason, SiteId, VisitorKey, Zone};
 use pistats_eventlog::Record;
 use pistats_proto::ingest::raw::PackedRecord;
-use pistats_proto::record::v1::RejectedEvent;
+use pistats_proto::record::v1::{Forwarded, RejectedEvent};
 use pistats_proto::wire::decode_event;
 use pistats_store::RejectedRow;
 use prost::Message;
@@ -25,9 +26,15 @@ pub(crate) struct Arrival<'a> {
     pub is_new: bool,
 }
 
-/// One record.
+/// One record, or one of several that were forwarded as one.
 pub(crate) struct Arrived<'a> {
     pub offset: Offset,
+    /// Whether the record of the log ends with it.
+    pub is_last: bool,
+    /// When the log took it.
+    pub appended: Micros,
+    /// What tells it from another record at its offset.
+    pub digest: u64,
     pub received: Micros,
     /// The writer that forwarded it, and its number there; none where the log is a collector's own.
     pub forwarded: Option<(u64, u64)>,
@@ -43,46 +50,97 @@ pub(crate) struct Arrived<'a> {
     pub input_bytes: usize,
 }
 
-/// The message in a record's payload; none if the bytes are no such message.
-pub(crate) fn unpack(record: &Record) -> Option<PackedRecord> {
-    PackedRecord::decode(record.payload.clone()).ok()
+/// The messages in a record's payload; none if the bytes are no message.
+pub(crate) struct Unpacked(Option<Vec<PackedRecord>>);
+
+impl Unpacked {
+    pub(crate) fn records(&self) -> impl Iterator<Item = &PackedRecord> {
+        self.0.iter().flatten()
+    }
 }
 
-/// Reads a record.
+/// Takes a record's payload apart. Of several that were forwarded as one, each gets its own number.
+pub(crate) fn unpack(record: &Record) -> Unpacked {
+    let Ok(mut packed) = PackedRecord::decode(record.payload.clone()) else { return Unpacked(None) };
+    if packed.records.is_empty() {
+        return Unpacked(Some(vec![packed]));
+    }
+    let mut records = std::mem::take(&mut packed.records);
+    let numbers = packed.forwarded.map(|of| (of.writer, of.first.unwrap_or(of.sequence)));
+    for (at, record) in (0..).zip(&mut records) {
+        record.forwarded = numbers.map(|(writer, first)| Forwarded { writer, sequence: first + at, first: None });
+    }
+    Unpacked(Some(records))
+}
+
+/// Reads a record: what it holds, in order.
 pub(crate) fn read<'a>(
     record: &Record,
-    packed: Option<&'a PackedRecord>,
+    unpacked: &'a Unpacked,
     directory: &Directory,
     secret: &[u8; 32],
-) -> Arrived<'a> {
-    let mut arrived = Arrived {
-        offset: record.offset,
-        received: record.appended_at,
-        forwarded: packed.and_then(|packed| packed.forwarded).map(|of| (of.writer, of.sequence)),
-        site: None,
-        events: Vec::new(),
-        rejected: Vec::new(),
-        counts: Counts::default(),
-        traces: &[],
-        input_events: record.count as usize,
-        input_bytes: record.payload.len(),
-    };
-    let Some(packed) = packed else {
+) -> Vec<Arrived<'a>> {
+    let Unpacked(Some(all)) = unpacked else {
         tracing::error!(partition = record.partition.0, offset = record.offset.0, "a record cannot be decoded");
+        let mut arrived = Arrived::of(record);
         arrived.counts.undecodable = u64::from(record.count).max(1);
-        return arrived;
+        return vec![arrived];
     };
+    let mut index = 0;
+    let mut read = Vec::with_capacity(all.len());
+    for (at, packed) in all.iter().enumerate() {
+        let mut arrived = Arrived::of(record);
+        arrived.is_last = at + 1 == all.len();
+        // The bytes are those of the whole.
+        arrived.input_bytes = if at == 0 { arrived.input_bytes } else { 0 };
+        fill(&mut arrived, record, packed, index, directory, secret);
+        index += packed.events.len();
+        read.push(arrived);
+    }
+    read
+}
+
+impl Arrived<'_> {
+    fn of(record: &Record) -> Self {
+        Arrived {
+            offset: record.offset,
+            is_last: true,
+            appended: record.appended_at,
+            digest: ids::digest(&record.payload),
+            received: record.appended_at,
+            forwarded: None,
+            site: None,
+            events: Vec::new(),
+            rejected: Vec::new(),
+            counts: Counts::default(),
+            traces: &[],
+            input_events: record.count as usize,
+            input_bytes: record.payload.len(),
+        }
+    }
+}
+
+/// `index`: of the first event among all of the record.
+fn fill<'a>(
+    arrived: &mut Arrived<'a>,
+    record: &Record,
+    packed: &'a PackedRecord,
+    index: usize,
+    directory: &Directory,
+    secret: &[u8; 32],
+) {
+    arrived.forwarded = packed.forwarded.map(|of| (of.writer, of.sequence));
     arrived.received = Micros(packed.received_us);
     arrived.input_events = packed.events.len();
     arrived.traces = &packed.traceparents;
     let id = SiteId(packed.site);
     let Some(site) = directory.site(id) else {
         arrived.counts.unknown_site = packed.events.len() as u64;
-        return arrived;
+        return;
     };
     arrived.site = Some((id, site.zone.clone()));
     arrived.events.reserve(packed.events.len());
-    for (index, bytes) in packed.events.iter().enumerate() {
+    for (index, bytes) in (index..).zip(&packed.events) {
         match arrival(bytes, id, secret) {
             Ok(arrival) => arrived.events.push(arrival),
             Err(message) => {
@@ -93,7 +151,6 @@ pub(crate) fn read<'a>(
         }
     }
     arrived.rejected.extend(packed.rejected.iter().filter_map(|event| refused(event, id, arrived.received)));
-    arrived
 }
 
 fn arrival<'a>(bytes: &'a [u8], site: SiteId, secret: &[u8; 32]) -> Result<Arrival<'a>, String> {

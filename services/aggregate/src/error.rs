@@ -7,6 +7,9 @@ pub enum Error {
     Store(#[from] pistats_store::Error),
     #[error("reading the log: {0}")]
     Log(#[from] pistats_eventlog::Error),
+    /// It holds other records than were folded, or fewer: another log, or one that lost its end.
+    #[error("the log went back: partition {}: {reason}; folding goes on at offset {}", .partition.0, .to.0)]
+    WentBack { partition: pistats_core::PartitionId, reason: String, to: pistats_core::Offset },
     #[error("{0} ended unexpectedly")]
     Panicked(&'static str),
     #[error("a thread could not be started: {0}")]

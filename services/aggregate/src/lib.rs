@@ -11,9 +11,9 @@
 //! |---|---|
 //! | the whole: start, failure, shutdown | `aggregator` `epoch` `config` `error` |
 //! | which partitions: leases, shares | `holding` |
-//! | folding | `reader` `inbox` `worker` `arrival` `resends` `ids` `visitors` `enriched` `window` |
+//! | folding | `reader` `sameness` `inbox` `worker` `arrival` `resends` `ids` `visitors` `enriched` `window` |
 //! | committing | `gate` `committer` `notices` |
-//! | repair | `repair` `lost` `replay` |
+//! | repair | `repair` `lost` `replay` `position` |
 //! | beside it | `observer` `live` `recall` `usual` `stats` `figures` `times` `upkeep` `service` |
 //!
 //! Invariants, and where they are kept:
@@ -44,11 +44,13 @@ mod lost;
 mod notices;
 mod observer;
 mod pauses;
+mod position;
 mod reader;
 mod recall;
 mod repair;
 mod replay;
 mod resends;
+mod sameness;
 mod service;
 mod stats;
 #[cfg(test)]

@@ -48,10 +48,10 @@ pub(crate) async fn find(setup: &Arc<Setup>, partition: PartitionId, to: Offset)
 
 fn find_among(setup: &Setup, partition: PartitionId, records: &[Record]) -> Result<Lost, Error> {
     let lookup = setup.store.lookup();
-    let packed: Vec<_> = records.iter().map(arrival::unpack).collect();
+    let unpacked: Vec<_> = records.iter().map(arrival::unpack).collect();
     let directory = setup.directory.load_full();
-    let read = |(record, packed)| arrival::read(record, packed, &directory, &setup.secret);
-    let batch: Vec<_> = records.iter().zip(packed.iter().map(Option::as_ref)).map(read).collect();
+    let read = |(record, unpacked)| arrival::read(record, unpacked, &directory, &setup.secret);
+    let batch: Vec<_> = records.iter().zip(&unpacked).flat_map(read).collect();
     let mut by_site: HashMap<SiteId, Vec<(VisitorKey, EventId)>> = HashMap::new();
     for (site, arrival) in events(&batch) {
         by_site.entry(site).or_default().push((arrival.key, arrival.id));

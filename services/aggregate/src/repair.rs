@@ -18,9 +18,10 @@ use crate::lost::Lost;
 use crate::visitors::Run;
 use crate::worker::{Halt, Shown, Worker, events};
 use hashbrown::{HashMap, HashSet};
+use pistats_core::ids;
 use pistats_core::{Micros, Session, SiteId, VisitorKey, VisitorNo, Zone, session};
 use pistats_eventlog::Record;
-use pistats_store::{EventColumns, KnownVisitor, SessionVersion, Sign, VisitorHistory, VisitorVersion};
+use pistats_store::{EventColumns, KnownVisitor, Mark, SessionVersion, Sign, VisitorHistory, VisitorVersion};
 
 /// What a repaired batch commits.
 #[derive(Default)]
@@ -44,10 +45,10 @@ impl Worker {
         let epoch = self.epoch.clone();
         epoch.gate.flush(self.partition)?;
 
-        let packed: Vec<_> = records.iter().map(arrival::unpack).collect();
-        let directory = self.directory(&packed)?;
-        let read = |(record, packed)| arrival::read(record, packed, &directory, &epoch.setup.secret);
-        let mut batch: Vec<Arrived<'_>> = records.iter().zip(packed.iter().map(Option::as_ref)).map(read).collect();
+        let unpacked: Vec<_> = records.iter().map(arrival::unpack).collect();
+        let directory = self.directory(&unpacked)?;
+        let read = |(record, unpacked)| arrival::read(record, unpacked, &directory, &epoch.setup.secret);
+        let mut batch: Vec<Arrived<'_>> = records.iter().zip(&unpacked).flat_map(read).collect();
         let mut pins = Pins::default();
         self.claim(&mut batch, &mut pins)?;
 
@@ -94,6 +95,10 @@ impl Worker {
         if moves_checkpoint && let Some(last) = records.last() {
             window.advance(self.position, last.offset.next());
             self.position = last.offset.next();
+            for record in records {
+                let digest = ids::digest(&record.payload);
+                window.mark(record.appended_at, Mark { offset: record.offset, digest });
+            }
         }
         window.counts.events += repaired;
         window.pins.add(pins);

@@ -13,10 +13,12 @@ use crate::aggregator::{Command, Handle};
 use crate::epoch::{Current, Epoch, Setup};
 use crate::inbox::Repaired;
 use crate::lost::{self, Lost};
+use crate::position;
 use crate::reader::{REPAIR_EVENTS, next_batch, repair};
 use futures::StreamExt;
-use pistats_core::{Micros, Offset, PartitionId};
-use pistats_eventlog::{Bounds, EventLog, Position, Record};
+use pistats_core::{Offset, PartitionId};
+use pistats_eventlog::{Bounds, Position, Record};
+use pistats_store::minute_of;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
@@ -72,7 +74,7 @@ impl Handle {
         if let Some(other) = asked.iter().find(|partition| !self.setup.holding.holds(**partition)) {
             return Err(Error::NotHere(*other).into());
         }
-        let stretches = stretches(self.setup.log.as_ref(), position, &asked, partitions.is_empty()).await?;
+        let stretches = stretches(&self.setup, position, &asked, partitions.is_empty()).await?;
         let (progress, receiver) = mpsc::channel(16);
         let (setup, current, commands) = (self.setup.clone(), self.current.clone(), self.commands.clone());
         let replay = Replay { setup, current, progress, at: Progress::default(), only };
@@ -82,7 +84,7 @@ impl Handle {
 }
 
 async fn stretches(
-    log: &dyn EventLog,
+    setup: &Setup,
     position: Position,
     asked: &[PartitionId],
     are_all: bool,
@@ -91,8 +93,8 @@ async fn stretches(
     let mut refused = None;
     for partition in asked.iter().copied() {
         let at = |source| ReplayError::Position { partition, source };
-        let bounds = log.bounds(partition).await.map_err(at)?;
-        match start(log, partition, position, bounds).await {
+        let bounds = setup.log.bounds(partition).await.map_err(at)?;
+        match start(setup, partition, position, bounds).await {
             Ok(from) => stretches.push(Stretch { partition, from, to: bounds.next, end: bounds.next }),
             Err(error @ (pistats_eventlog::Error::BeyondEnd { .. } | pistats_eventlog::Error::Trimmed { .. }))
                 if are_all =>
@@ -110,7 +112,7 @@ async fn stretches(
 
 /// The offset of a position.
 async fn start(
-    log: &dyn EventLog,
+    setup: &Setup,
     partition: PartitionId,
     position: Position,
     bounds: Bounds,
@@ -125,34 +127,15 @@ async fn start(
             Err(pistats_eventlog::Error::BeyondEnd { asked, next: bounds.next })
         }
         Position::At(asked) => Ok(asked),
-        Position::AppendedAt(time) => first_appended(log, partition, bounds, time).await,
-    }
-}
-
-/// The first offset appended at or after a time, by halving: append time never goes back along a partition (L-9).
-///
-/// Why not a read from the time on: where nothing was appended since, it would wait for ever.
-async fn first_appended(
-    log: &dyn EventLog,
-    partition: PartitionId,
-    bounds: Bounds,
-    time: Micros,
-) -> Result<Offset, pistats_eventlog::Error> {
-    let (mut low, mut high) = (bounds.first.0, bounds.next.0);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let mut records = log.read(partition, Position::At(Offset(middle))).await?;
-        let is_before = match records.next().await {
-            Some(record) => record?.appended_at < time,
-            None => return Err(pistats_eventlog::Error::Closed),
-        };
-        if is_before {
-            low = middle + 1;
-        } else {
-            high = middle;
+        Position::AppendedAt(time) => {
+            let minute = setup.store.minutes(partition, minute_of(time), 1).await;
+            let minute = minute.unwrap_or_else(|error| {
+                tracing::warn!(%error, "no minutes of the log: the position is searched");
+                Vec::new()
+            });
+            position::first_appended(setup.log.as_ref(), partition, bounds, time, minute.first()).await
         }
     }
-    Ok(Offset(low))
 }
 
 struct Replay {

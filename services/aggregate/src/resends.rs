@@ -77,7 +77,7 @@ mod tests {
     fn judged(forwarded: &[Option<(u64, u64)>]) -> Vec<(u64, u64)> {
         let mut resends = Resends::default();
         let judge = |(offset, forwarded): (usize, &Option<(u64, u64)>)| {
-            let forwarded = forwarded.map(|(writer, sequence)| Forwarded { writer, sequence });
+            let forwarded = forwarded.map(|(writer, sequence)| Forwarded { writer, sequence, first: None });
             let packed = PackedRecord { forwarded, ..PackedRecord::default() };
             let record = Record {
                 partition: PartitionId(3),
@@ -86,12 +86,37 @@ mod tests {
                 count: 0,
                 payload: packed.encode_to_vec().into(),
             };
-            let packed = arrival::unpack(&record);
-            let mut arrived = arrival::read(&record, packed.as_ref(), &Directory::default(), &[0; 32]);
-            resends.judge(&mut arrived, PartitionId(3), &NoRows).expect("judged");
-            (arrived.counts.resent_records, arrived.counts.lost_records)
+            judged_parts(&mut resends, &record)
         };
-        forwarded.iter().enumerate().map(judge).collect()
+        forwarded.iter().enumerate().flat_map(judge).collect()
+    }
+
+    fn judged_parts(resends: &mut Resends, record: &Record) -> Vec<(u64, u64)> {
+        let unpacked = arrival::unpack(record);
+        let mut parts = arrival::read(record, &unpacked, &Directory::default(), &[0; 32]);
+        for part in &mut parts {
+            resends.judge(part, PartitionId(3), &NoRows).expect("judged");
+        }
+        parts.iter().map(|part| (part.counts.resent_records, part.counts.lost_records)).collect()
+    }
+
+    /// A record that holds those of a spool from one number to another.
+    fn several(offset: u64, first: u64, last: u64) -> Record {
+        let records = (first..=last).map(|_| PackedRecord::default()).collect();
+        let forwarded = Some(Forwarded { writer: 9, sequence: last, first: Some(first) });
+        let packed = PackedRecord { forwarded, records, ..PackedRecord::default() };
+        let payload = packed.encode_to_vec().into();
+        Record { partition: PartitionId(3), offset: Offset(offset), appended_at: Micros(0), count: 0, payload }
+    }
+
+    #[test]
+    fn of_several_that_were_sent_as_one_only_those_that_came_before_are_resends() {
+        let mut resends = Resends::default();
+        let mut judge = |offset, first, last| judged_parts(&mut resends, &several(offset, first, last));
+        assert_eq!(judge(0, 5, 7), [(0, 0), (0, 0), (0, 0)]);
+        // Put together otherwise after a restart.
+        assert_eq!(judge(1, 6, 9), [(1, 0), (1, 0), (0, 0), (0, 0)]);
+        assert_eq!(judge(2, 12, 13), [(0, 2), (0, 0)]);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::visitors::Run;
 use hashbrown::HashMap;
 use pistats_core::{Micros, Offset, PartitionId, SiteId, VisitorKey, VisitorNo, Zone};
 use pistats_store::{
-    Commit, EventColumns, Progress, RejectedRow, SessionVersion, Sign, VisitorVersion, WriterSequence,
+    Commit, EventColumns, LogMinute, Mark, Progress, RejectedRow, SessionVersion, Sign, VisitorVersion, WriterSequence,
+    minute_of,
 };
 use pistats_telemetry::TraceParent;
 
@@ -32,6 +33,8 @@ pub(crate) struct Window {
     pub rejected: Vec<RejectedRow>,
     /// Of each writer in it, the last record.
     pub sequences: HashMap<u64, u64>,
+    /// Of each minute of append time, the first record and the last.
+    minutes: Vec<(i64, Mark, Mark)>,
     /// Keeps the hours of uncommitted ids in memory.
     pub pins: Pins,
     pub counts: Counts,
@@ -119,9 +122,18 @@ impl Window {
         self.progress = Some((self.progress.map_or(from, |(first, _)| first), to));
     }
 
+    /// Notes where a record lies in time; they come in their order.
+    pub(crate) fn mark(&mut self, appended: Micros, mark: Mark) {
+        let minute = minute_of(appended);
+        match self.minutes.iter_mut().find(|(of, _, _)| *of == minute) {
+            Some((_, _, last)) => *last = mark,
+            None => self.minutes.push((minute, mark, mark)),
+        }
+    }
+
     /// Moves everything into a commit.
     pub(crate) fn add_to(self, partition: PartitionId, commit: &mut Commit) {
-        let Window { progress, events, sessions, visitors, rejected, sequences, changes, zones, .. } = self;
+        let Window { progress, events, sessions, visitors, rejected, sequences, minutes, changes, zones, .. } = self;
         commit.progress.extend(progress.map(|(from, to)| Progress { partition, from, to }));
         if commit.events.is_empty() {
             commit.events = events;
@@ -133,6 +145,8 @@ impl Window {
         commit.rejected.extend(rejected);
         let sequence = |(writer, sequence)| WriterSequence { partition, writer, sequence };
         commit.sequences.extend(sequences.into_iter().map(sequence));
+        let minute = |(minute, first, last)| LogMinute { partition, minute, first, last };
+        commit.minutes.extend(minutes.into_iter().map(minute));
         for change in changes {
             let Some(zone) = zones.get(&change.site) else { continue };
             change.add_to(zone, commit);

@@ -8,7 +8,7 @@
 //!
 //! Only this thread changes the partition's visitors. It never waits for a commit, but for room and before a repair.
 
-use crate::arrival::{self, Arrival, Arrived};
+use crate::arrival::{self, Arrival, Arrived, Unpacked};
 use crate::enriched::{self, Origin, Rows};
 use crate::epoch::Epoch;
 use crate::gate::Stopped;
@@ -17,12 +17,12 @@ use crate::inbox::Work;
 use crate::live::{Counts, FoldedRecord, Touch};
 use crate::resends::Resends;
 use crate::visitors::{AlreadyHashed, Visitor, Visitors};
+use crate::window::Window;
 use hashbrown::{HashMap, HashSet};
 use pistats_core::enrich::Enriched;
 use pistats_core::{Directory, Offset, PartitionId, SiteId, VisitorKey, VisitorNo, ids};
 use pistats_eventlog::Record;
-use pistats_proto::ingest::raw::PackedRecord;
-use pistats_store::{Error, Lookup, SessionsOf};
+use pistats_store::{Error, Lookup, Mark, SessionsOf};
 use std::sync::Arc;
 
 /// Why a worker ends before its time.
@@ -87,10 +87,10 @@ impl Worker {
     }
 
     fn fold(&mut self, records: &[Record]) -> Result<(), Halt> {
-        let packed: Vec<_> = records.iter().map(arrival::unpack).collect();
-        let directory = self.directory(&packed)?;
-        let read = |(record, packed)| arrival::read(record, packed, &directory, &self.epoch.setup.secret);
-        let mut batch: Vec<Arrived<'_>> = records.iter().zip(packed.iter().map(Option::as_ref)).map(read).collect();
+        let unpacked: Vec<_> = records.iter().map(arrival::unpack).collect();
+        let directory = self.directory(&unpacked)?;
+        let read = |(record, unpacked)| arrival::read(record, unpacked, &directory, &self.epoch.setup.secret);
+        let mut batch: Vec<Arrived<'_>> = records.iter().zip(&unpacked).flat_map(read).collect();
         for arrived in &mut batch {
             self.resends.judge(arrived, self.partition, self.epoch.setup.store.lookup())?;
         }
@@ -105,8 +105,13 @@ impl Worker {
         let committed = self.epoch.gate.committed(self.partition);
         self.visitors.turn(committed);
         self.know(&batch, committed)?;
+        let mut record = Vec::new();
         for arrived in batch {
-            self.fold_record(arrived, &pins, committed)?;
+            let is_last = arrived.is_last;
+            record.push(arrived);
+            if is_last {
+                self.fold_record(std::mem::take(&mut record), &pins, committed)?;
+            }
         }
         Ok(())
     }
@@ -115,10 +120,10 @@ impl Worker {
     ///
     /// A collector elsewhere may know a site that was made a moment ago before this process has heard of it: so before events
     /// are dropped for want of their site, the registry is asked.
-    pub(crate) fn directory(&self, packed: &[Option<PackedRecord>]) -> Result<Arc<Directory>, Halt> {
+    pub(crate) fn directory(&self, unpacked: &[Unpacked]) -> Result<Arc<Directory>, Halt> {
         let Epoch { setup, runtime, .. } = self.epoch.as_ref();
         let directory = setup.directory.load_full();
-        if packed.iter().flatten().all(|record| directory.site(SiteId(record.site)).is_some()) {
+        if unpacked.iter().flat_map(Unpacked::records).all(|record| directory.site(SiteId(record.site)).is_some()) {
             return Ok(directory);
         }
         runtime.block_on((setup.reload)())?;
@@ -203,48 +208,66 @@ impl Worker {
         Ok(())
     }
 
-    /// Folds a record whose visitors are known.
-    fn fold_record(&mut self, arrived: Arrived<'_>, pins: &Pins, committed: u64) -> Result<(), Halt> {
-        let Arrived { offset, received, forwarded, site, events, rejected, counts, traces, input_events, input_bytes } =
-            arrived;
-        let mut counts = counts;
-        counts.events += events.len() as u64;
+    /// Folds a record of the log, in one window whatever it holds. Its visitors are known.
+    fn fold_record(&mut self, record: Vec<Arrived<'_>>, pins: &Pins, committed: u64) -> Result<(), Halt> {
+        let Some(&Arrived { offset, appended, digest, .. }) = record.last() else { return Ok(()) };
         let epoch = self.epoch.clone();
-        let mut window = epoch.gate.enter(self.partition, input_events, input_bytes)?;
+        let (events, bytes) =
+            (record.iter().map(|of| of.input_events).sum(), record.iter().map(|of| of.input_bytes).sum());
+        let mut window = epoch.gate.enter(self.partition, events, bytes)?;
         window.advance(self.position, offset.next());
         self.position = offset.next();
-        window.rejected.extend(rejected);
-        window.sequences.extend(forwarded);
-        window.counts.add(counts);
-        window.received = window.received.max(Some(received));
-        window.link(traces);
-        let Some((site, zone)) = site else {
-            epoch.setup.live.passed(self.partition, offset.next());
-            return Ok(());
-        };
+        window.mark(appended, Mark { offset, digest });
+        let mut shown = Vec::with_capacity(record.len());
+        for part in &record {
+            shown.push(self.fold_part(part, &mut window, pins, committed));
+        }
+        drop(window);
+        for (part, (events, shown)) in record.iter().zip(&shown) {
+            let Some((site, _)) = part.site else { continue };
+            let (partition, next, received) = (self.partition, offset.next(), part.received);
+            let folded = FoldedRecord { site, partition, next, received, events: *events };
+            epoch.setup.live.fold(folded, shown.iter().map(Shown::touch));
+        }
+        epoch.setup.live.passed(self.partition, offset.next());
+        Ok(())
+    }
+
+    /// Folds a part of a record; what of it the live state shows.
+    fn fold_part<'b, 'a>(
+        &mut self,
+        part: &'b Arrived<'a>,
+        window: &mut Window,
+        pins: &Pins,
+        committed: u64,
+    ) -> (Counts, Vec<Shown<'b, 'a>>) {
+        let Arrived { offset, received, site, events, .. } = part;
+        window.rejected.extend(part.rejected.iter().cloned());
+        window.sequences.extend(part.forwarded);
+        window.counts.add(part.counts);
+        window.counts.events += events.len() as u64;
+        window.received = window.received.max(Some(*received));
+        window.link(part.traces);
+        let (mut counted, mut shown) = (Counts::default(), Vec::new());
+        let Some((site, zone)) = site else { return (counted, shown) };
         if !events.is_empty() {
             window.pins.add(pins);
-            window.use_zone(site, &zone);
+            window.use_zone(*site, zone);
         }
-        let origin = Origin { partition: self.partition, offset, received, site, zone: &zone };
-        let live_since = epoch.setup.live.since();
-        let mut counted = Counts::default();
-        let mut shown: Vec<Shown<'_, '_>> = Vec::new();
-        for arrival in &events {
+        let origin = Origin { partition: self.partition, offset: *offset, received: *received, site: *site, zone };
+        let live_since = self.epoch.setup.live.since();
+        for arrival in events {
             let Some(visitor) = self.visitors.get(arrival.key, committed) else { continue };
             let enriched = self.rows.enrich(arrival);
             let run = enriched::run(arrival, &enriched);
             counted.add(enriched.bot, 1);
             enriched::push(&mut window.events, origin, visitor.no, arrival, &enriched);
-            visitor.fold(arrival.key, run, &mut window);
+            visitor.fold(arrival.key, run, window);
             if arrival.time > live_since {
                 shown.push(Shown { visitor: visitor.no, arrival, enriched });
             }
         }
-        drop(window);
-        let record = FoldedRecord { site, partition: self.partition, next: offset.next(), received, events: counted };
-        epoch.setup.live.fold(record, shown.iter().map(Shown::touch));
-        Ok(())
+        (counted, shown)
     }
 
     /// The number of a visitor never seen before.

@@ -94,6 +94,15 @@ impl Store for Doubtful {
         self.inner.checkpoints().await
     }
 
+    async fn minutes(
+        &self,
+        partition: pistats_core::PartitionId,
+        up_to: i64,
+        most: usize,
+    ) -> Result<Vec<pistats_store::LogMinute>, Error> {
+        self.inner.minutes(partition, up_to, most).await
+    }
+
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
         self.inner.commit(commit).await?;
         match self.commits.fetch_add(1, Ordering::SeqCst) + 1 == self.fails_at {

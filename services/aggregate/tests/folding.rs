@@ -139,6 +139,15 @@ impl Store for Flaky {
         self.inner.checkpoints().await
     }
 
+    async fn minutes(
+        &self,
+        partition: pistats_core::PartitionId,
+        up_to: i64,
+        most: usize,
+    ) -> Result<Vec<pistats_store::LogMinute>, Error> {
+        self.inner.minutes(partition, up_to, most).await
+    }
+
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
         self.fails(8)?;
         self.inner.commit(commit).await?;

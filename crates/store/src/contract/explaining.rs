@@ -2,9 +2,10 @@
 //!
 //! Raw rows are those of `event` and `session`: of the tables, or on TimescaleDB of their chunks, as rows or as columns.
 
-use crate::{Answer, Cell, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use crate::{Answer, Cell, Checkpoint, Commit, Engine, Error, LogMinute, Lookup, Refresh, Refreshed, Statement, Store};
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use pistats_core::PartitionId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -81,6 +82,10 @@ impl Store for Explaining {
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         self.store.checkpoints().await
+    }
+
+    async fn minutes(&self, partition: PartitionId, up_to: i64, most: usize) -> Result<Vec<LogMinute>, Error> {
+        self.store.minutes(partition, up_to, most).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {

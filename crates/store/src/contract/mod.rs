@@ -8,6 +8,7 @@ mod explaining;
 mod history;
 mod leases;
 mod lookups;
+mod places;
 mod reads;
 mod registry;
 mod rollups;
@@ -28,6 +29,8 @@ pub async fn suite<W: Store + Registry, F: AsyncFn() -> W>(empty: F) -> Result<(
     commits::a_repair_moves_no_checkpoint(&empty().await).await?;
     commits::high_water_tells_of_events_past_a_checkpoint(&empty().await).await?;
     commits::sequences_of_writers_are_stored_with_the_commit_or_not_at_all(&empty().await).await?;
+    places::minutes_are_stored_with_the_commit_or_not_at_all(&empty().await).await?;
+    places::a_rewind_moves_a_checkpoint_back_and_keeps_the_rows(&empty().await).await?;
     commits::columns_come_back_as_they_went_in(&empty().await).await?;
     commits::commits_larger_than_a_vector_keep_their_lists(&empty().await).await?;
     reads::every_read_sees_one_snapshot_while_commits_go_on(&empty().await).await?;

@@ -24,6 +24,7 @@ mod fold;
 mod leases;
 mod lookup;
 mod open;
+mod places;
 mod reader;
 mod refresh;
 mod registry;
@@ -36,10 +37,11 @@ mod zone;
 pub use config::DuckConfig;
 pub use fold::Folded;
 
-use crate::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use crate::{Answer, Checkpoint, Commit, Engine, Error, LogMinute, Lookup, Refresh, Refreshed, Statement, Store};
 use async_trait::async_trait;
 use lookup::Lookups;
 use parking_lot::Mutex;
+use pistats_core::PartitionId;
 use reader::Readers;
 use std::sync::Arc;
 use worker::Worker;
@@ -134,6 +136,10 @@ impl Store for DuckStore {
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         self.writer.run(writer::checkpoints).await
+    }
+
+    async fn minutes(&self, partition: PartitionId, up_to: i64, most: usize) -> Result<Vec<LogMinute>, Error> {
+        self.writer.run(move |conn| places::minutes(conn, partition, up_to, most)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {

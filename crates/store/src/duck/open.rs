@@ -32,7 +32,11 @@ const ADDED: &str = "CREATE TABLE IF NOT EXISTS fact (name VARCHAR PRIMARY KEY, 
                        site INTEGER PRIMARY KEY, origins VARCHAR NOT NULL, cookieless BOOLEAN NOT NULL, cookieless_until_us BIGINT);
                      CREATE TABLE IF NOT EXISTS day_salt (
                        zone VARCHAR NOT NULL, day INTEGER NOT NULL, until_us BIGINT NOT NULL, secret BLOB NOT NULL,
-                       PRIMARY KEY (zone, day))";
+                       PRIMARY KEY (zone, day));
+                     CREATE TABLE IF NOT EXISTS log_minute (
+                       log_partition SMALLINT NOT NULL, minute BIGINT NOT NULL, first_offset BIGINT NOT NULL,
+                       first_digest BIGINT NOT NULL, last_offset BIGINT NOT NULL, last_digest BIGINT NOT NULL,
+                       PRIMARY KEY (log_partition, minute))";
 
 /// Keeps the file to one store of this process.
 pub(super) struct Claim(Option<PathBuf>);

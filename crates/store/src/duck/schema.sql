@@ -71,6 +71,12 @@ CREATE TABLE IF NOT EXISTS checkpoint (log_partition SMALLINT NOT NULL, next_off
 CREATE TABLE IF NOT EXISTS writer_sequence (
   log_partition SMALLINT NOT NULL, writer BIGINT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (log_partition, writer));
 
+-- Of the folded records that the log took in a minute (of its append time, since 1970), the first and the last: offsets, and
+-- digests (64 bits, read as signed).
+CREATE TABLE IF NOT EXISTS log_minute (
+  log_partition SMALLINT NOT NULL, minute BIGINT NOT NULL, first_offset BIGINT NOT NULL, first_digest BIGINT NOT NULL,
+  last_offset BIGINT NOT NULL, last_digest BIGINT NOT NULL, PRIMARY KEY (log_partition, minute));
+
 CREATE TABLE IF NOT EXISTS site (id INTEGER NOT NULL, name VARCHAR NOT NULL, time_zone VARCHAR NOT NULL, created_us BIGINT NOT NULL);
 -- How a site collects; a site without a row as one that was never told. origins: rules, separated by blanks.
 CREATE TABLE IF NOT EXISTS site_collecting (

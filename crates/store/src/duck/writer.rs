@@ -2,7 +2,7 @@
 
 use super::failure::engine;
 use super::worker::transaction;
-use super::{append, registry};
+use super::{append, places, registry};
 use crate::{Checkpoint, Commit, Error, Progress, WriterSequence, hour_of};
 use duckdb::{Connection, params, params_from_iter};
 use pistats_core::ids::PARTITIONS;
@@ -24,7 +24,7 @@ pub(super) fn commit(
                 return Err(Error::OtherGeneration { stored, given });
             }
         }
-        let next = advanced(next_offsets(conn)?, &commit.progress)?;
+        let mut next = advanced(next_offsets(conn)?, &commit.progress)?;
         let commit_no = count_commit(conn)?;
 
         let marks = marks(&commit)?;
@@ -46,6 +46,8 @@ pub(super) fn commit(
         if !commit.progress.is_empty() {
             move_checkpoints(conn, &next)?;
         }
+        places::keep(conn, &commit.minutes)?;
+        places::rewind(conn, &mut next, &commit.rewinds)?;
         also(conn)
     })
 }

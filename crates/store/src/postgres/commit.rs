@@ -10,8 +10,8 @@
 
 use super::copy::narrow;
 use super::failure::engine;
-use super::rows;
 use super::variant::Variant;
+use super::{places, rows, timescale};
 use crate::{Checkpoint, Commit, Error, Fence, LeaseEpoch, REJECTED_KEPT, RejectedRow, WriterSequence, hour_of};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{Generation, Micros, Offset, PartitionId, Reason, SiteId};
@@ -29,14 +29,19 @@ pub(super) async fn commit(conn: &mut PgConnection, variant: Variant, commit: &C
         check_generation(stored, given)?;
     }
     let moves = moves(&mut tx, commit).await?;
-    rows::events(&mut tx, &commit.events).await?;
-    if variant == Variant::Timescale {
-        rows::event_ids(&mut tx, &commit.events).await?;
+    match variant {
+        Variant::Plain => rows::events(&mut tx, &commit.events).await?,
+        Variant::Timescale => {
+            timescale::events(&mut tx, &commit.events).await?;
+            rows::event_ids(&mut tx, &commit.events).await?;
+        }
     }
     rows::sessions(&mut tx, &commit.sessions).await?;
     rows::visitors(&mut tx, &commit.visitors).await?;
     keep_rejected(&mut tx, &commit.rejected).await?;
     keep_sequences(&mut tx, &commit.sequences).await?;
+    places::keep(&mut tx, &commit.minutes).await?;
+    places::rewind(&mut tx, &commit.rewinds).await?;
     let stored = finish(&mut tx, commit, moves).await?;
     if let Some(given) = commit.fence.generation {
         check_generation(stored, given)?;

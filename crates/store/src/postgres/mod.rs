@@ -20,6 +20,7 @@ mod failure;
 mod leases;
 mod lookup;
 mod open;
+mod places;
 mod plain;
 mod read;
 mod refresh;
@@ -36,12 +37,13 @@ pub use config::PgConfig;
 pub use timescale::Converted;
 pub use variant::Variant;
 
-use crate::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use crate::{Answer, Checkpoint, Commit, Engine, Error, LogMinute, Lookup, Refresh, Refreshed, Statement, Store};
 use async_trait::async_trait;
 use failure::engine;
 use futures::future::BoxFuture;
 use open::Pools;
 use parking_lot::Mutex;
+use pistats_core::PartitionId;
 use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 use std::time::Instant;
@@ -163,6 +165,10 @@ impl Store for PgStore {
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         self.run(|conn| Box::pin(commit::checkpoints(conn))).await
+    }
+
+    async fn minutes(&self, partition: PartitionId, up_to: i64, most: usize) -> Result<Vec<LogMinute>, Error> {
+        self.run(move |conn| Box::pin(places::minutes(conn, partition, up_to, most))).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {

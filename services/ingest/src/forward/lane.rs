@@ -1,11 +1,14 @@
-//! One partition on its way: records in order, one under way, each sent until the stream acknowledges it.
+//! One partition on its way: records in order, one sending under way, repeated until the stream acknowledges it.
+//!
+//! What waits already goes out together, as one record of the stream: a round trip costs the same for one event as for half a
+//! mebibyte of them. Nothing waits for company.
 //!
 //! One under way, because several would lose their order when some are refused for a moment and others not; then the
 //! first copies would not ascend, and F-2's exact rule would drop records for resends.
 
 use super::checkpoint::Place;
 use super::{Shared, stamp};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use pistats_core::{Offset, PartitionId};
 use pistats_eventlog::{Append, Error, EventLog, Position, Record, Records};
 use std::collections::VecDeque;
@@ -21,6 +24,10 @@ const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_LONGEST: Duration = Duration::from_secs(1);
 /// A stream that has not answered for this long is a problem worth showing.
 const TELL_AFTER: Duration = Duration::from_secs(3);
+/// What is sent as one is not made larger than this, bytes: a stream takes larger ones no faster, and a reader folds one whole.
+const PACK_BYTES: usize = 512 << 10;
+/// Nor of more records.
+const PACK_RECORDS: usize = 4_096;
 /// Marks a settling time.
 const MARKS: u32 = 32;
 
@@ -129,13 +136,33 @@ impl Lane {
 
     async fn try_ship(&mut self) -> Result<std::convert::Infallible, Again> {
         let mut records = self.open().await?;
+        // Read, and too large for what was sent last.
+        let mut held = None;
         loop {
-            tokio::select! {
-                // A backlog does not keep what is acknowledged from settling.
-                biased;
-                () = tokio::time::sleep_until(self.look_at) => self.settle().await?,
-                record = records.next() => self.send(record.unwrap_or(Err(Error::Closed))?).await?,
+            let first = match held.take() {
+                Some(record) => record,
+                None => tokio::select! {
+                    // A backlog does not keep what is acknowledged from settling.
+                    biased;
+                    () = tokio::time::sleep_until(self.look_at) => {
+                        self.settle().await?;
+                        continue;
+                    }
+                    record = records.next() => record.unwrap_or(Err(Error::Closed))?,
+                },
+            };
+            let mut bytes = first.payload.len();
+            let mut pack = vec![first];
+            while held.is_none() && bytes < PACK_BYTES && pack.len() < PACK_RECORDS {
+                let Some(next) = records.next().now_or_never() else { break };
+                let next = next.unwrap_or(Err(Error::Closed))?;
+                bytes += next.payload.len();
+                match bytes <= PACK_BYTES {
+                    true => pack.push(next),
+                    false => held = Some(next),
+                }
             }
+            self.send(pack).await?;
         }
     }
 
@@ -151,24 +178,26 @@ impl Lane {
         }
     }
 
-    /// Sends a record until the stream acknowledges it.
-    async fn send(&mut self, record: Record) -> Result<(), Again> {
+    /// Sends records that follow each other, as one, until the stream acknowledges it.
+    async fn send(&mut self, pack: Vec<Record>) -> Result<(), Again> {
         let (shared, partition) = (self.shared.clone(), self.partition);
-        let payload = stamp::stamped(&record.payload, self.place.writer, record.offset);
-        shared.spool.oldest(partition, Some(record.appended_at));
+        let Some(first) = pack.first() else { return Ok(()) };
+        let payload = stamp::stamped(&pack, self.place.writer);
+        let count = pack.iter().map(|record| record.count).fold(0, u32::saturating_add);
+        shared.spool.oldest(partition, Some(first.appended_at));
         let mut pause = PAUSE_FIRST;
         loop {
-            let append = vec![Append { partition, count: record.count, payload: payload.clone() }];
+            let append = vec![Append { partition, count, payload: payload.clone() }];
             let problem = match shared.acknowledgement(partition, append).await {
                 Ok(Ok(offsets)) => match offsets.first() {
-                    Some(at) => break self.acknowledged(&record, *at, pause > PAUSE_FIRST).await,
+                    Some(at) => break self.acknowledged(&pack, *at, pause > PAUSE_FIRST).await,
                     None => "the stream acknowledged without an offset".to_owned(),
                 },
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => format!("no acknowledgement within {:?}", shared.settings.answer_within),
             };
             if pause == PAUSE_FIRST {
-                tracing::warn!(partition = partition.0, offset = record.offset.0, problem, "forwarding waits");
+                tracing::warn!(partition = partition.0, offset = first.offset.0, problem, "forwarding waits");
             }
             shared.problem(partition, Some(problem));
             shared.repeated.fetch_add(1, Relaxed);
@@ -177,16 +206,19 @@ impl Lane {
         }
     }
 
-    async fn acknowledged(&mut self, record: &Record, at: Offset, waited: bool) -> Result<(), Again> {
+    async fn acknowledged(&mut self, pack: &[Record], at: Offset, waited: bool) -> Result<(), Again> {
+        let Some(end) = pack.last().map(|last| last.offset.next()) else { return Ok(()) };
         if waited {
-            tracing::info!(partition = self.partition.0, offset = record.offset.0, "forwarding goes on");
+            tracing::info!(partition = self.partition.0, offset = end.0, "forwarding goes on");
         }
         let before = self.place.last;
         let now = Instant::now();
-        self.moved(Place { next: record.offset.next(), last: Some(at), ..self.place });
+        self.moved(Place { next: end, last: Some(at), ..self.place });
         self.shared.problem(self.partition, None);
-        self.shared.spool.took(self.partition, record.count, record.payload.len());
-        self.shared.forwarded.fetch_add(1, Relaxed);
+        for record in pack {
+            self.shared.spool.took(self.partition, record.count, record.payload.len());
+        }
+        self.shared.forwarded.fetch_add(pack.len() as u64, Relaxed);
         let (next, last) = (self.place.next, at);
         let span = self.shared.settings.settle / MARKS;
         match self.marks.back_mut().filter(|mark| now.duration_since(mark.since) < span) {

@@ -137,14 +137,18 @@ fn print(record: &ReadResponse, events: bool) -> Result<(), Failure> {
     if events {
         let packed = PackedRecord::decode(record.payload.clone())
             .map_err(|error| format!("offset {}: {error}", record.offset))?;
-        for event in packed.events {
-            let at = jiff::Timestamp::from_microsecond(event.time_us).map(|at| at.to_string()).unwrap_or_default();
-            let name = if event.name.is_empty() { pistats_core::event::PAGE_VIEW } else { &event.name };
-            say!("            site {}  {at}  {name}  {}", packed.site, event.url);
-        }
-        for refused in packed.rejected {
-            say!("            site {}  refused: {}: {}", packed.site, refused.field, refused.message);
-        }
+        packed.records.iter().chain([&packed]).for_each(print_events);
     }
     Ok(())
+}
+
+fn print_events(packed: &PackedRecord) {
+    for event in &packed.events {
+        let at = jiff::Timestamp::from_microsecond(event.time_us).map(|at| at.to_string()).unwrap_or_default();
+        let name = if event.name.is_empty() { pistats_core::event::PAGE_VIEW } else { &event.name };
+        say!("            site {}  {at}  {name}  {}", packed.site, event.url);
+    }
+    for refused in &packed.rejected {
+        say!("            site {}  refused: {}: {}", packed.site, refused.field, refused.message);
+    }
 }

@@ -234,6 +234,15 @@ impl Store for Mortal {
         self.store.checkpoints().await
     }
 
+    async fn minutes(
+        &self,
+        partition: pistats_core::PartitionId,
+        up_to: i64,
+        most: usize,
+    ) -> Result<Vec<pistats_store::LogMinute>, Error> {
+        self.store.minutes(partition, up_to, most).await
+    }
+
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
         let _under_way = self.commits.read().await;
         if self.is_dead.load(SeqCst) {

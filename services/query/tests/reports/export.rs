@@ -87,6 +87,15 @@ impl Store for Counted {
         self.store.checkpoints().await
     }
 
+    async fn minutes(
+        &self,
+        partition: pistats_core::PartitionId,
+        up_to: i64,
+        most: usize,
+    ) -> Result<Vec<pistats_store::LogMinute>, Error> {
+        self.store.minutes(partition, up_to, most).await
+    }
+
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
         self.store.commit(commit).await
     }

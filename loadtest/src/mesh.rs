@@ -1,0 +1,236 @@
+//! The mesh as it runs in earnest, for scenarios that break it: real engines and roles apart, all of them children of this
+//! process, on loopback, in one private folder that goes with it.
+//!
+//! ```text
+//!   writer ─▶ ingest ═ spool ═▶ Fluvio SC + SPU ═▶ aggregate-1, aggregate-2 ═▶ PostgreSQL (TimescaleDB where it is installed)
+//!                                                        ╰════════▶ front: query and admin ◀═ reports ═╯
+//!
+//!   process    a child that is killed, held and started again       fluvio, postgres    the engines
+//!   load       a writer that keeps a list of what was acknowledged  counted             that list beside what Export tells
+//! ```
+//!
+//! Programs come from the environment: `PISTATS_TEST_FLUVIO_RUN` names Fluvio's server program, `PISTATS_TEST_POSTGRES_BIN` the folder
+//! of PostgreSQL's programs (else the newest in /usr/lib/postgresql).
+
+pub(crate) mod counted;
+pub(crate) mod fluvio;
+pub(crate) mod load;
+pub(crate) mod postgres;
+pub(crate) mod process;
+mod service;
+
+use crate::Failure;
+use crate::client::{Authorized, connect};
+use fluvio::Fluvio;
+use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
+use pistats_proto::admin::v1::{CreateSiteRequest, Scope};
+use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
+use pistats_proto::aggregate::v1::{ListPartitionsRequest, ListPartitionsResponse};
+use pistats_proto::log::v1::log_service_client::LogServiceClient;
+use pistats_proto::log::v1::{StateRequest, StateResponse};
+use postgres::Postgres;
+use process::Ground;
+use service::{Service, Shared};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+
+/// A call that takes longer is asked again: a process that was held does not answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// What every process of the mesh is given; random would do, but nobody else reaches loopback ports of a private run.
+const VISITOR_SECRET_BYTE: &str = "5a";
+
+/// Keys of a site.
+pub(crate) struct Site {
+    pub(crate) name: String,
+    pub(crate) server_key: String,
+    pub(crate) read_key: String,
+}
+
+/// Everything that runs.
+pub(crate) struct Mesh {
+    // In the order in which they go down.
+    pub(crate) ingest: Service,
+    pub(crate) aggregates: [Service; 2],
+    pub(crate) front: Service,
+    pub(crate) fluvio: Fluvio,
+    pub(crate) postgres: Postgres,
+    key: String,
+    ground: Arc<Ground>,
+}
+
+impl Mesh {
+    /// Starts all of it; every process is healthy on return.
+    pub(crate) async fn start(program: &Path, parent: &Path) -> Result<Mesh, Failure> {
+        let ground = Arc::new(Ground::new(parent)?);
+        let postgres = Postgres::start(&ground).await?;
+        let fluvio = Fluvio::start(&ground, program).await?;
+        let key = format!("pst_instance_{:032x}", rand::random::<u128>());
+        let shared = Shared {
+            program: program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?,
+            secrets: format!(
+                "[secrets]\ninstance_key = \"{key}\"\nvisitor_secret = \"{}\"\n",
+                VISITOR_SECRET_BYTE.repeat(32)
+            ),
+            log: format!(
+                "[log]\nurl = \"{}\"\nsegment_mib = 16\nsettle_seconds = {}\n",
+                fluvio.url(),
+                fluvio::SETTLE.as_secs()
+            ),
+            store: format!("[store]\nurl = \"{}\"\n", postgres.url()),
+        };
+        let mut ingest = Service::new(&ground, &shared, "ingest", &["ingest"], "")?;
+        let mut aggregates = [
+            Service::new(&ground, &shared, "aggregate-1", &["aggregate"], "")?,
+            Service::new(&ground, &shared, "aggregate-2", &["aggregate"], "")?,
+        ];
+        let peers = format!(
+            "[mesh]\ningest = [\"{}\"]\naggregate = [\"{}\", \"{}\"]\n",
+            ingest.url(),
+            aggregates[0].url(),
+            aggregates[1].url()
+        );
+        let mut front = Service::new(&ground, &shared, "front", &["query", "admin"], &peers)?;
+        front.start().await?;
+        ingest.start().await?;
+        for aggregate in &mut aggregates {
+            aggregate.start().await?;
+        }
+        let mesh = Mesh { ingest, aggregates, front, fluvio, postgres, key, ground };
+        mesh.shared_out().await?;
+        Ok(mesh)
+    }
+
+    /// Brings back whatever does not run; after a case that failed half-way.
+    pub(crate) async fn heal(&mut self) -> Result<(), Failure> {
+        self.postgres.ensure().await?;
+        self.fluvio.ensure().await?;
+        for service in [&mut self.front, &mut self.ingest].into_iter().chain(&mut self.aggregates) {
+            service.ensure().await?;
+        }
+        self.shared_out().await
+    }
+
+    /// Waits until both Aggregates fold their share, four partitions each.
+    pub(crate) async fn shared_out(&self) -> Result<(), Failure> {
+        let until = Instant::now() + Duration::from_secs(90);
+        loop {
+            let mut own = Vec::new();
+            for aggregate in &self.aggregates {
+                own.push(self.partitions(aggregate).await.map_or(0, |all| owned(&all).len()));
+            }
+            if own == [4, 4] {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(format!("the Aggregates hold {own:?} partitions, not four each"));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// A connection to a process, with the instance key.
+    async fn channel(&self, service: &Service) -> Result<InterceptedService<Channel, Authorized>, Failure> {
+        connect(&service.url(), &self.key).await
+    }
+
+    /// A new site.
+    pub(crate) async fn site(&self, name: &str) -> Result<Site, Failure> {
+        let mut admin = AdminServiceClient::new(self.channel(&self.front).await?);
+        let request = CreateSiteRequest { name: name.to_owned(), time_zone: "UTC".to_owned(), ..Default::default() };
+        let made = admin.create_site(request).await.map_err(|status| format!("a site: {status}"))?.into_inner();
+        let secret = |scope: Scope| {
+            let keys = made.keys.iter().find(|new| new.key.as_ref().is_some_and(|key| key.scope() == scope));
+            keys.map(|new| new.secret.clone()).ok_or_else(|| format!("the site has no {scope:?} key"))
+        };
+        Ok(Site { name: name.to_owned(), server_key: secret(Scope::Server)?, read_key: secret(Scope::Read)? })
+    }
+
+    /// `ListPartitions` as a process tells it.
+    pub(crate) async fn partitions(&self, service: &Service) -> Result<ListPartitionsResponse, Failure> {
+        let asked = async {
+            let mut client = AggregateServiceClient::new(self.channel(service).await?);
+            let answer = client.list_partitions(ListPartitionsRequest {}).await;
+            Ok(answer.map_err(|status| format!("{}: {status}", service.name))?.into_inner())
+        };
+        let late = |_| format!("{} does not answer", service.name);
+        tokio::time::timeout(ANSWER_WITHIN, asked).await.map_err(late)?
+    }
+
+    /// How the collector stands.
+    pub(crate) async fn state(&self) -> Result<StateResponse, Failure> {
+        let asked = async {
+            let mut client = LogServiceClient::new(self.channel(&self.ingest).await?);
+            Ok(client.state(StateRequest {}).await.map_err(|status| format!("ingest: {status}"))?.into_inner())
+        };
+        tokio::time::timeout(ANSWER_WITHIN, asked).await.map_err(|_| "ingest does not answer".to_owned())?
+    }
+
+    /// Records of the spool that the stream does not have yet.
+    pub(crate) async fn backlog(&self) -> Result<u64, Failure> {
+        let forwarding = self.state().await?.forwarding.ok_or("nothing is forwarded")?;
+        Ok(forwarding.partitions.iter().map(|one| one.next.saturating_sub(one.forwarded)).sum())
+    }
+
+    /// Waits until everything that was acknowledged is folded. Returns how long that took.
+    pub(crate) async fn settle(&self, patience: Duration) -> Result<Duration, Failure> {
+        let begun = Instant::now();
+        loop {
+            let reached = match self.backlog().await {
+                Ok(0) => self.folded().await,
+                Ok(records) => Err(format!("{records} records wait in the spool")),
+                Err(failure) => Err(failure),
+            };
+            match reached {
+                Ok(()) => return Ok(begun.elapsed()),
+                Err(what) if begun.elapsed() > patience => {
+                    return Err(format!("not settled after {} s: {what}", patience.as_secs()));
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    async fn folded(&self) -> Result<(), Failure> {
+        let all = self.partitions(&self.front).await?;
+        if let Some(process) = all.unreachable.first() {
+            return Err(format!("unreachable: {process}"));
+        }
+        let behind: u64 =
+            all.partitions.iter().map(|partition| partition.next_offset.saturating_sub(partition.checkpoint)).sum();
+        if behind > 0 || all.partitions.len() != 8 { Err(format!("{behind} records are not folded")) } else { Ok(()) }
+    }
+
+    /// `kill -9` of every process, engines too.
+    pub(crate) fn kill_everything(&mut self) {
+        for service in [&mut self.ingest, &mut self.front].into_iter().chain(&mut self.aggregates) {
+            service.kill();
+        }
+        self.fluvio.kill_spu();
+        self.fluvio.kill_sc();
+        self.postgres.kill();
+    }
+
+    /// Events of a site in the traffic report, over all days.
+    pub(crate) async fn count(&self, site: &Site) -> Result<u64, Failure> {
+        counted::reported(self, site).await
+    }
+
+    /// Versions of all that takes part.
+    pub(crate) async fn versions(&self) -> Result<Vec<String>, Failure> {
+        let pistats = self.front.version().await?;
+        Ok(vec![pistats, self.fluvio.version().await?, self.postgres.version().await?])
+    }
+
+    /// The private folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.ground.path()
+    }
+}
+
+/// The partitions that the answering process folds.
+pub(crate) fn owned(all: &ListPartitionsResponse) -> Vec<u32> {
+    all.partitions.iter().filter(|partition| partition.is_own).map(|partition| partition.partition).collect()
+}
