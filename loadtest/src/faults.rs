@@ -10,6 +10,7 @@
 //! a take-over took, what the processes said) is told with it, and asserted where a bar is set.
 
 mod cases;
+mod commands;
 mod suites;
 
 use crate::Failure;
@@ -53,7 +54,7 @@ pub(crate) struct Args {
 type Case = Result<Vec<String>, Failure>;
 
 /// Name, and what it must show.
-const CASES: [(&str, &str); 11] = [
+const CASES: [(&str, &str); 12] = [
     ("behind", "a consumer far behind gets every record"),
     ("spu", "kill -9 of the SPU, three times"),
     ("sc", "kill -9 of the SC"),
@@ -64,6 +65,7 @@ const CASES: [(&str, &str); 11] = [
     ("went-back", "the SPU comes back with older data: noticed, sent again, folded again"),
     ("stale-owner", "an Aggregate held past its lease commits nothing when it goes on"),
     ("outage", "Fluvio stopped under load: no collect call fails"),
+    ("commands", "status, log bounds, log state, log read from four positions and replay"),
     ("suites", "the contract suites and fault tests of log and store on the real servers"),
 ];
 
@@ -140,6 +142,7 @@ async fn case(name: &str, args: &Args, mesh: &mut Mesh) -> Case {
         "went-back" => cases::went_back(mesh).await,
         "stale-owner" => cases::stale_owner(mesh).await,
         "outage" => cases::outage(mesh, Duration::from_secs(args.outage_seconds)).await,
+        "commands" => commands::run(mesh).await,
         "suites" => suites::run(mesh).await,
         other => Err(format!("no case is named {other:?}")),
     }

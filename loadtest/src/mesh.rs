@@ -39,6 +39,8 @@ use tonic::transport::Channel;
 
 /// A call that takes longer is asked again: a process that was held does not answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The longest that a command may run: a replay reads the whole log.
+const COMMAND_WITHIN: Duration = Duration::from_secs(300);
 /// What every process of the mesh is given; random would do, but nobody else reaches loopback ports of a private run.
 const VISITOR_SECRET_BYTE: &str = "5a";
 
@@ -157,6 +159,19 @@ impl Mesh {
         };
         let late = |_| format!("{} does not answer", service.name);
         tokio::time::timeout(ANSWER_WITHIN, asked).await.map_err(late)?
+    }
+
+    /// Runs a command of the program against a process, with the instance key; what it printed.
+    pub(crate) async fn command(&self, service: &Service, args: &[&str]) -> Result<String, Failure> {
+        let mut command = tokio::process::Command::new(service.program());
+        command.args(args).args(["--server", &service.url(), "--key", &self.key]).kill_on_drop(true);
+        let named = format!("pistats {}", args.join(" "));
+        let done = tokio::time::timeout(COMMAND_WITHIN, command.output()).await;
+        let done = done.map_err(|_| format!("{named}: no end"))?.map_err(|error| format!("{named}: {error}"))?;
+        if !done.status.success() {
+            return Err(format!("{named}: {}\n{}", done.status, String::from_utf8_lossy(&done.stderr).trim()));
+        }
+        Ok(String::from_utf8_lossy(&done.stdout).into_owned())
     }
 
     /// How the collector stands.

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 /// A steady load of small calls: about 2,000 events a second in 320 records.
 const STEADY: Rate = Rate { calls: 40, events: 50 };
+/// The same for minutes.
+const SLOW: Rate = Rate { calls: 40, events: 20 };
 /// What is not folded so long after the last answer is taken for lost.
-const SETTLES_WITHIN: Duration = Duration::from_secs(240);
+pub(super) const SETTLES_WITHIN: Duration = Duration::from_secs(240);
 /// The bar of DESIGN for a take-over.
 const TAKE_OVER: Duration = Duration::from_secs(15);
 /// Longer than a lease lasts (6 s) and a heartbeat of the other (2 s).
@@ -49,7 +51,7 @@ async fn end(mesh: &Mesh, site: &Site, load: Load) -> Result<(Vec<String>, Told)
     Ok((lines, told))
 }
 
-async fn seconds(seconds: f64) {
+pub(super) async fn seconds(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
@@ -60,8 +62,8 @@ pub(super) async fn behind(mesh: &mut Mesh, records: u64) -> Case {
         aggregate.kill();
     }
     let before = spooled(mesh).await?;
-    // A hundred visitors a call: a record in each partition.
-    let load = Load::start(&mesh.ingest.url(), &site, Rate { calls: 2_000, events: 60 }).await?;
+    // Enough visitors a call for a record in most partitions.
+    let load = Load::start(&mesh.ingest.url(), &site, Rate { calls: 2_000, events: 16 }).await?;
     let begun = Instant::now();
     while spooled(mesh).await? - before < records {
         if begun.elapsed() > Duration::from_secs(400) {
@@ -137,7 +139,12 @@ pub(super) async fn sc(mesh: &mut Mesh) -> Case {
     mesh.fluvio.start_sc().await?;
     mesh.fluvio.start_spu().await?;
     seconds(3.0).await;
-    Ok(no_call_failed(end(mesh, &site, load).await?)?.0)
+    let (mut lines, _) = no_call_failed(end(mesh, &site, load).await?)?;
+    lines.push(format!(
+        "metadata files that a kill had left empty, and the keeper put back: {}",
+        mesh.fluvio.put_back().len()
+    ));
+    Ok(lines)
 }
 
 pub(super) async fn postgres(mesh: &mut Mesh) -> Case {
@@ -245,6 +252,8 @@ pub(super) async fn metadata(mesh: &mut Mesh) -> Case {
     mesh.fluvio.kill_spu();
     mesh.fluvio.keep("metadata")?;
     let file = mesh.fluvio.empty_a_file_of("Partition")?;
+    // Its keeper would put the file back: what is tried first is that nobody kept one.
+    mesh.fluvio.forget_kept()?;
     mesh.fluvio.start_sc().await?;
     mesh.fluvio.start_spu().await?;
     let begun = Instant::now();
@@ -270,8 +279,19 @@ pub(super) async fn metadata(mesh: &mut Mesh) -> Case {
     mesh.fluvio.restore("metadata")?;
     mesh.fluvio.start_sc().await?;
     mesh.fluvio.start_spu().await?;
+    seconds(6.0).await;
+    // And once more, kept.
+    let before = mesh.fluvio.put_back().len();
+    mesh.fluvio.kill_sc();
+    mesh.fluvio.empty_a_file_of("Partition")?;
+    mesh.fluvio.start_sc().await?;
+    let put_back = mesh.fluvio.put_back();
+    if put_back.len() == before {
+        return Err("the keeper of the metadata put nothing back".to_owned());
+    }
     seconds(3.0).await;
     let (mut lines, _) = no_call_failed(end(mesh, &site, load).await?)?;
+    lines.push(format!("with its keeper: `{}`", put_back.last().cloned().unwrap_or_default()));
     lines.push(format!("emptied: {file}; named by Ingest: `{named}`"));
     lines.push(format!("forwarding said: `{problem}`; collected in 3 s meanwhile: {taken} events"));
     Ok(lines)
@@ -336,7 +356,7 @@ pub(super) async fn stale_owner(mesh: &mut Mesh) -> Case {
 }
 
 pub(super) async fn outage(mesh: &mut Mesh, length: Duration) -> Case {
-    let (site, load) = begin(mesh, "outage", STEADY).await?;
+    let (site, load) = begin(mesh, "outage", SLOW).await?;
     seconds(5.0).await;
     mesh.fluvio.kill_sc();
     mesh.fluvio.kill_spu();

@@ -6,6 +6,8 @@ use crate::client::{Authorized, connect};
 use pistats_proto::query::v1::query_service_client::QueryServiceClient;
 use pistats_proto::query::v1::*;
 use std::collections::HashSet;
+use std::time::Duration;
+use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
@@ -22,6 +24,8 @@ pub(crate) struct Comparison {
     pub(crate) exported: u64,
     /// What the traffic report counts over all days.
     pub(crate) reported: u64,
+    /// How often Export was asked: more than once where the server's time limit for a statement ended it.
+    pub(crate) asked: u32,
     /// Acknowledged, and not exported.
     pub(crate) missing: Vec<[u8; 16]>,
     /// Exported more than once.
@@ -44,7 +48,7 @@ impl Comparison {
             if first.is_empty() { String::new() } else { format!(" ({} …)", first.join(", ")) }
         };
         format!(
-            "acknowledged {}, exported {}, in the report {}; missing {}{}, twice {}{}, not acknowledged {}{}",
+            "acknowledged {}, exported {}, in the report {}; missing {}{}, twice {}{}, not acknowledged {}{}{}",
             self.acknowledged,
             self.exported,
             self.reported,
@@ -53,7 +57,8 @@ impl Comparison {
             self.twice.len(),
             some(&self.twice),
             self.foreign.len(),
-            some(&self.foreign)
+            some(&self.foreign),
+            if self.asked > 1 { format!("; Export was asked {} times", self.asked) } else { String::new() }
         )
     }
 }
@@ -77,17 +82,38 @@ pub(super) async fn reported(mesh: &Mesh, site: &Site) -> Result<u64, Failure> {
     Ok(traffic.total.map_or(0, |total| total.events))
 }
 
+/// How often a question is asked whose answer took longer than the server allows: this machine may be doing anything else.
+const ASKS: u32 = 6;
+
 /// Compares by exporting everything. Everything must be folded.
 pub(crate) async fn compare(mesh: &Mesh, site: &Site, acknowledged: &HashSet<[u8; 16]>) -> Result<Comparison, Failure> {
-    let mut client = client(mesh, site).await?;
-    let failed = |status: tonic::Status| format!("{}: {status}", site.name);
+    for ask in 1.. {
+        match once(mesh, site, acknowledged).await {
+            Err(status) if status.code() == tonic::Code::DeadlineExceeded && ask < ASKS => {
+                eprintln!("{}: {} (asked {ask} times)", site.name, status.message());
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+            Err(status) => return Err(format!("{}: {status}", site.name)),
+            Ok(mut comparison) => {
+                comparison.asked = ask;
+                comparison.reported = reported(mesh, site).await?;
+                return Ok(comparison);
+            }
+        }
+    }
+    Err("never asked".to_owned())
+}
+
+async fn once(mesh: &Mesh, site: &Site, acknowledged: &HashSet<[u8; 16]>) -> Result<Comparison, Status> {
+    let mut client = client(mesh, site).await.map_err(Status::unavailable)?;
     let mut comparison = Comparison { acknowledged: acknowledged.len() as u64, ..Comparison::default() };
     let request = ExportRequest { range: always(), bots: Bots::Include.into(), ..Default::default() };
-    let mut pages = client.export(request).await.map_err(failed)?.into_inner();
+    let mut pages = client.export(request).await?.into_inner();
     let mut seen = HashSet::with_capacity(acknowledged.len());
-    while let Some(page) = pages.message().await.map_err(failed)? {
+    while let Some(page) = pages.message().await? {
         for event in page.events {
-            let id = <[u8; 16]>::try_from(&event.id[..]).map_err(|_| "an exported id has no 16 bytes".to_owned())?;
+            let id =
+                <[u8; 16]>::try_from(&event.id[..]).map_err(|_| Status::internal("an exported id has no 16 bytes"))?;
             comparison.exported += 1;
             if !seen.insert(id) {
                 comparison.twice.push(id);
@@ -96,7 +122,6 @@ pub(crate) async fn compare(mesh: &Mesh, site: &Site, acknowledged: &HashSet<[u8
     }
     comparison.missing = acknowledged.difference(&seen).copied().collect();
     comparison.foreign = seen.difference(acknowledged).copied().collect();
-    comparison.reported = reported(mesh, site).await?;
     Ok(comparison)
 }
 

@@ -11,6 +11,8 @@ pub(crate) const PROGRAM: &str = "PISTATS_TEST_FLUVIO_RUN";
 /// How long the spool keeps what the stream took: shorter than a person would set it, so that a case sees it pass.
 pub(crate) const SETTLE: Duration = Duration::from_secs(60);
 const SPU: &str = "5001";
+/// What compose.yaml starts the controller with.
+const KEEPER: &str = include_str!("../../../services/pistats/engines/fluvio-sc");
 
 pub(crate) struct Fluvio {
     program: PathBuf,
@@ -35,10 +37,15 @@ impl Fluvio {
         let spu = ["spu", "-i", SPU, "-p", &at(spu_public), "-v", &at(spu_private), "--sc-addr", &at(private)];
         let mut spu: Vec<String> = spu.map(str::to_owned).into();
         spu.extend(["--log-base-dir".to_owned(), text("data")]);
-        let of = |name: &str, args: Vec<String>| {
-            Process::new(name, &program, args, folder.join(format!("{name}.log"))).with("RUST_LOG", "error")
+        // As compose.yaml runs it: with what keeps its metadata.
+        let script = folder.join("fluvio-sc");
+        std::fs::write(&script, KEEPER).map_err(|error| format!("{}: {error}", script.display()))?;
+        let mut sc_args = vec![script.display().to_string(), text("metadata"), program.display().to_string()];
+        sc_args.extend(sc.map(str::to_owned));
+        let of = |name: &str, program: &Path, args: Vec<String>| {
+            Process::new(name, program, args, folder.join(format!("{name}.log"))).with("RUST_LOG", "error")
         };
-        let (sc, spu) = (of("sc", sc.map(str::to_owned).into()), of("spu", spu));
+        let (sc, spu) = (of("sc", Path::new("/bin/sh"), sc_args), of("spu", &program, spu));
         let mut fluvio = Fluvio { program: program.clone(), folder, ports, sc, spu };
         fluvio.start_sc().await?;
         let mut register = Command::new(pistats);
@@ -88,6 +95,17 @@ impl Fluvio {
         &self.spu
     }
 
+    /// What the controller's keeper said: which files it put back.
+    pub(crate) fn put_back(&self) -> Vec<String> {
+        self.sc.said().lines().filter(|line| line.contains("fluvio-sc:")).map(str::to_owned).collect()
+    }
+
+    /// As if nobody had kept anything of the metadata.
+    pub(crate) fn forget_kept(&self) -> Result<(), Failure> {
+        let kept = self.folder.join("metadata.kept");
+        if kept.exists() { std::fs::remove_dir_all(&kept).map_err(|error| error.to_string()) } else { Ok(()) }
+    }
+
     /// Copies a part of its folder (`metadata`, `data`) beside it, under another name.
     pub(crate) fn keep(&self, part: &str) -> Result<(), Failure> {
         copy(&self.folder.join(part), &self.kept(part))
@@ -99,7 +117,7 @@ impl Fluvio {
     }
 
     fn kept(&self, part: &str) -> PathBuf {
-        self.folder.join(format!("{part}.kept"))
+        self.folder.join(format!("{part}.copy"))
     }
 
     /// Empties one of the files that the controller keeps on a kind of object; the file's name.

@@ -3,7 +3,7 @@
 
 use super::Site;
 use crate::Failure;
-use crate::client::connect;
+use crate::client::{Authorized, connect};
 use pistats_core::EventId;
 use pistats_proto::ingest::v1::ingest_service_client::IngestServiceClient;
 use pistats_proto::ingest::v1::{CollectRequest, Event};
@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 use tonic::Request;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
 
 /// An answer that takes longer is taken for none, and the batch is sent again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -93,18 +95,16 @@ impl Load {
     }
 }
 
-struct Lane<C> {
-    client: C,
+struct Lane {
+    client: Client,
     random: StdRng,
     number: u32,
     told: Told,
 }
 
-type Client = IngestServiceClient<
-    tonic::service::interceptor::InterceptedService<tonic::transport::Channel, crate::client::Authorized>,
->;
+type Client = IngestServiceClient<InterceptedService<Channel, Authorized>>;
 
-impl Lane<Client> {
+impl Lane {
     async fn send(&mut self, many: u32) -> Result<(), Failure> {
         let events: Vec<Event> = (0..many).map(|_| self.event()).collect();
         let begun = Instant::now();

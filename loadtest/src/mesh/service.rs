@@ -58,6 +58,10 @@ impl Service {
         })
     }
 
+    pub(super) fn program(&self) -> &std::path::Path {
+        &self.program
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

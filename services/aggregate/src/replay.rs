@@ -15,7 +15,6 @@ use crate::inbox::Repaired;
 use crate::lost::{self, Lost};
 use crate::position;
 use crate::reader::{REPAIR_EVENTS, next_batch, repair};
-use futures::StreamExt;
 use pistats_core::{Offset, PartitionId};
 use pistats_eventlog::{Bounds, Position, Record};
 use pistats_store::minute_of;

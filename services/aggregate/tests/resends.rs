@@ -22,7 +22,7 @@ const PARTITION: PartitionId = PartitionId(0);
 /// A record as a collector's forwarder sends it.
 fn forwarded(append: &Append, writer: u64, sequence: u64) -> Append {
     let mut payload = append.payload.to_vec();
-    PackedRecord { forwarded: Some(Forwarded { writer, sequence }), ..PackedRecord::default() }
+    PackedRecord { forwarded: Some(Forwarded { writer, sequence, first: None }), ..PackedRecord::default() }
         .encode(&mut payload)
         .expect("a vector has room");
     Append { payload: payload.into(), ..append.clone() }

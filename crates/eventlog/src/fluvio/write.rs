@@ -19,6 +19,7 @@ use ::fluvio::{FluvioError, ProducerError};
 use pistats_core::{Micros, Offset, PartitionId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::fetch::{self, Trouble};
 use super::link::{Client, PAUSE_FIRST, PAUSE_LONGEST};
@@ -27,6 +28,9 @@ use crate::{Append, Error};
 
 /// How long an acknowledgement may take before the connection is given up. Measured: 12 ms at the 99th percentile.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that starts refuses a partition until it has read it: half a gigabyte a second. After this it is worth more than a
+/// warning.
+const LOADS_WITHIN: Duration = Duration::from_secs(20);
 /// The queue is counted in these.
 const UNIT_BYTES: u64 = 1024;
 
@@ -173,6 +177,7 @@ impl Writer {
         drop(record);
         let mut tries = 0;
         let mut pause = PAUSE_FIRST;
+        let begun = Instant::now();
         loop {
             let client = self.client().await?;
             match self.send(&client, &data).await {
@@ -184,8 +189,19 @@ impl Writer {
                 }
                 Err(Refusal::Answered(reason)) => {
                     // A partition that is being loaded; the others go on with the same client.
-                    if tries > 0 && pause == PAUSE_LONGEST {
-                        tracing::warn!(partition = self.partition.0, reason, "the log's server does not take records");
+                    let (partition, seconds) = (self.partition.0, begun.elapsed().as_secs());
+                    if pause == PAUSE_LONGEST && begun.elapsed() > LOADS_WITHIN {
+                        // The controller still lists the partition then, so that there is nothing to see but this.
+                        tracing::error!(
+                            partition,
+                            seconds,
+                            reason,
+                            "the log's server does not take records; unless it is loading them, look for an empty file in \
+                             the controller's metadata directory: it then hands out no partition, until a backup of that \
+                             file is put back"
+                        );
+                    } else if pause == PAUSE_LONGEST {
+                        tracing::warn!(partition, seconds, reason, "the log's server does not take records");
                     }
                 }
                 Err(Refusal::Lost(reason)) => {

@@ -11,7 +11,7 @@
 use super::copy::narrow;
 use super::failure::engine;
 use super::variant::Variant;
-use super::{places, rows, timescale};
+use super::{places, rows};
 use crate::{Checkpoint, Commit, Error, Fence, LeaseEpoch, REJECTED_KEPT, RejectedRow, WriterSequence, hour_of};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{Generation, Micros, Offset, PartitionId, Reason, SiteId};
@@ -29,12 +29,9 @@ pub(super) async fn commit(conn: &mut PgConnection, variant: Variant, commit: &C
         check_generation(stored, given)?;
     }
     let moves = moves(&mut tx, commit).await?;
-    match variant {
-        Variant::Plain => rows::events(&mut tx, &commit.events).await?,
-        Variant::Timescale => {
-            timescale::events(&mut tx, &commit.events).await?;
-            rows::event_ids(&mut tx, &commit.events).await?;
-        }
+    rows::events(&mut tx, &commit.events).await?;
+    if variant == Variant::Timescale {
+        rows::event_ids(&mut tx, &commit.events).await?;
     }
     rows::sessions(&mut tx, &commit.sessions).await?;
     rows::visitors(&mut tx, &commit.visitors).await?;

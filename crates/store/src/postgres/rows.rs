@@ -9,20 +9,9 @@ use sqlx::PgConnection;
 const BEFORE_TEXTS: i16 = 14;
 
 pub(super) async fn events(conn: &mut PgConnection, events: &EventColumns) -> Result<(), Error> {
-    some_events(conn, events, events.len(), |at| at).await
-}
-
-/// `many` of the events: those at the places that `which` gives.
-pub(super) async fn some_events(
-    conn: &mut PgConnection,
-    events: &EventColumns,
-    many: usize,
-    which: impl Fn(usize) -> usize,
-) -> Result<(), Error> {
     let texts = events.texts();
     let fields = BEFORE_TEXTS + texts.len() as i16;
-    copy(conn, "event", fields, many, |at, row| {
-        let at = which(at);
+    copy(conn, "event", fields, events.len(), |at, row| {
         row.integer(narrow(events.site[at], "site")?);
         row.bigint(narrow(events.visitor[at], "visitor")?);
         row.uuid(events.id[at]);

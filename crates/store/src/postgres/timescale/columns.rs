@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 const CHOOSE: &str = include_str!("../sql/timescale/choose_chunk.sql");
 
 /// A chunk stays as rows until so long after its last instant, by the server's clock: most late events have come.
-pub(super) const CALM_AFTER_US: i64 = 36 * Micros::HOUR;
+const CALM_AFTER_US: i64 = 36 * Micros::HOUR;
 /// Fewer bytes of rows than this stay rows: some hundred events.
 const LEAST_BYTES: i64 = 128 * 1024;
 /// How long writers, readers and a conversion wait for each other. Less than the server's `deadlock_timeout` (1 s), after

@@ -3,19 +3,16 @@
 //! ```text
 //!   event, session   a chunk a day (UTC) ──refresh──▶ traffic_15m, session_15m
 //!                      │
-//!                      ├── calm for a day and a half ──columns──▶ the same rows, a tenth of the bytes
-//!                      └── many of a calm day in one commit ─▶ columns at once
+//!                      └── calm for a day and a half ──columns──▶ the same rows, a tenth of the bytes
 //! ```
 //!
 //! Both run within the store's own refresh, so by one process at a time, and never from a job of the server: jobs fail on some
 //! releases, and nothing here waits for one. Readers see the same relations as on plain PostgreSQL.
 
-mod arrive;
 mod columns;
 mod fold;
 mod refresh;
 
-pub(super) use arrive::events;
 pub use columns::Converted;
 pub(super) use columns::{Looked, convert, convert_calm, rewrite_columns};
 pub(super) use fold::fold_sessions;
