@@ -5,7 +5,7 @@ use futures::StreamExt;
 use pistats_core::PartitionId;
 use pistats_eventlog::{Append, EventLog, Position};
 use pistats_ingest::forward::{Forwarding, Settings, Spool};
-use pistats_proto::record::v1::{LoggedEvent, PackedRecord};
+use pistats_proto::record::v1::{Forwarded, LoggedEvent, PackedRecord};
 use prost::Message;
 use std::collections::HashMap;
 use std::path::Path;
@@ -58,15 +58,28 @@ pub(crate) async fn until(is: impl Fn() -> bool) {
     panic!("it did not come to be within half a minute");
 }
 
-/// All records of a partition of the stream.
+/// All records in a partition of the stream, those that were forwarded as one apart, each with its own number.
 pub(crate) async fn all(stream: &dyn EventLog, partition: PartitionId) -> Vec<PackedRecord> {
     let end = stream.bounds(partition).await.unwrap().next;
     let mut records = stream.read(partition, Position::First).await.unwrap();
     let mut all = Vec::new();
     for _ in 0..end.0 {
-        all.push(PackedRecord::decode(records.next().await.unwrap().unwrap().payload).unwrap());
+        all.extend(parts(PackedRecord::decode(records.next().await.unwrap().unwrap().payload).unwrap()));
     }
     all
+}
+
+fn parts(mut record: PackedRecord) -> Vec<PackedRecord> {
+    if record.records.is_empty() {
+        return vec![record];
+    }
+    let Forwarded { writer, sequence, first } = record.forwarded.unwrap();
+    let first = first.unwrap();
+    assert_eq!(sequence - first + 1, record.records.len() as u64, "they follow each other");
+    for (part, sequence) in record.records.iter_mut().zip(first..) {
+        part.forwarded = Some(Forwarded { writer, sequence, first: None });
+    }
+    record.records
 }
 
 /// What a consumer sees: a record whose sequence is not above its writer's last is a resend.

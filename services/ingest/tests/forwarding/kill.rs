@@ -2,15 +2,12 @@
 //! acknowledged is in the stream, and a consumer sees it once.
 
 use crate::common::{Bench, bytes, of};
-use crate::house::{drained, settings, spool};
+use crate::house::{all, drained, settings, spool};
 use async_trait::async_trait;
-use futures::StreamExt;
 use pistats_core::{Limits, Offset, PartitionId};
 use pistats_eventlog::{Append, Bounds, Config, Error, EventLog, FileLog, Position, Records};
 use pistats_ingest::Trust;
 use pistats_ingest::forward::Forwarding;
-use pistats_proto::record::v1::PackedRecord;
-use prost::Message;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -103,8 +100,9 @@ async fn killed_again_and_again_it_loses_nothing_and_a_consumer_sees_nothing_twi
         let (spool, stream) = (open(folder.path(), "spool"), open(folder.path(), "stream"));
         let mut waits = 0;
         for partition in PartitionId::all() {
-            let (spooled, there) =
-                (spool.bounds(partition).await.unwrap().next, stream.bounds(partition).await.unwrap().next);
+            let spooled = spool.bounds(partition).await.unwrap().next;
+            let sequences = all(&stream, partition).await.into_iter().map(|record| record.forwarded.unwrap().sequence);
+            let there = Offset(sequences.max().map_or(0, |last| last + 1));
             waits += spooled.0.saturating_sub(there.0);
         }
         backlogs.push(waits);
@@ -126,11 +124,8 @@ async fn killed_again_and_again_it_loses_nothing_and_a_consumer_sees_nothing_twi
 
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for partition in PartitionId::all() {
-        let end = stream.bounds(partition).await.unwrap().next;
-        let mut records = stream.read(partition, Position::First).await.unwrap();
         let mut last: HashMap<u64, u64> = HashMap::new();
-        for _ in 0..end.0 {
-            let record = PackedRecord::decode(records.next().await.unwrap().unwrap().payload).unwrap();
+        for record in all(stream.as_ref(), partition).await {
             let forwarded = record.forwarded.unwrap();
             let before = last.get(&forwarded.writer).copied();
             if before.is_some_and(|before| forwarded.sequence <= before) {

@@ -21,8 +21,9 @@ async fn what_a_stream_lost_after_acknowledging_is_sent_again_as_a_new_writer() 
     let forwarding = start(&spool, &stream, slow(folder.path())).await;
     for number in 0..20 {
         spool.append(vec![append(PARTITION, number)]).await.unwrap();
+        // Each goes alone.
+        drained(&forwarding).await;
     }
-    drained(&forwarding).await;
     let writer = forwarding.backlog().partitions[PARTITION.index()].writer;
     stream.lose_from(PARTITION, Offset(8)).await.unwrap();
     // Nobody appends any more: it is noticed when the records should have settled.
@@ -47,8 +48,8 @@ async fn an_offset_that_is_given_away_twice_is_noticed_at_once() {
     let forwarding = start(&spool, &stream, never).await;
     for number in 0..10 {
         spool.append(vec![append(PARTITION, number)]).await.unwrap();
+        drained(&forwarding).await;
     }
-    drained(&forwarding).await;
     stream.lose_from(PARTITION, Offset(4)).await.unwrap();
     spool.append(vec![append(PARTITION, 10)]).await.unwrap();
     until(|| forwarding.backlog().rewinds == 1).await;

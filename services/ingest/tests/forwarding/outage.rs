@@ -3,11 +3,14 @@
 use crate::common::{Bench, bytes, of};
 use crate::house::{drained, settings, spool, start, until};
 use bytes::Bytes;
+use futures::StreamExt;
 use pistats_core::{Limits, PartitionId};
 use pistats_eventlog::faulty::{Fault, FaultyLog};
-use pistats_eventlog::{Config, Error, EventLog, FileLog, MemoryLog};
+use pistats_eventlog::{Append, Config, Error, EventLog, FileLog, MemoryLog, Position};
 use pistats_ingest::forward::Spool;
 use pistats_ingest::{CollectError, Trust};
+use pistats_proto::record::v1::PackedRecord;
+use prost::Message;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,4 +178,38 @@ async fn two_spools_on_one_stream_are_two_writers() {
         events += records.iter().map(|record| record.events.len()).sum::<usize>();
     }
     assert_eq!(events, 600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_forwarded_as_few_records_that_are_neither_too_large_nor_too_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(MemoryLog::default());
+    let record = |bytes: usize| {
+        let packed = PackedRecord { traceparents: vec!["x".repeat(bytes)], ..PackedRecord::default() };
+        Append { partition: PartitionId(3), count: 1, payload: packed.encode_to_vec().into() }
+    };
+    // One alone is larger than what goes out together.
+    let sizes = [(100, 3_000), (200_000, 4), (600_000, 1), (100, 1)];
+    for (bytes, many) in sizes {
+        for _ in 0..many {
+            log.append(vec![record(bytes)]).await.unwrap();
+        }
+    }
+    let stream = FaultyLog::default();
+    let spool = spool(log).await;
+    let forwarding = start(&spool, &stream, settings(folder.path())).await;
+    drained(&forwarding).await;
+    assert_eq!(forwarding.backlog().forwarded_records, 3_006);
+    let end = stream.bounds(PartitionId(3)).await.unwrap().next;
+    let mut records = stream.read(PartitionId(3), Position::First).await.unwrap();
+    let (mut events, mut largest) = (0, 0);
+    for _ in 0..end.0 {
+        let record = records.next().await.unwrap().unwrap();
+        events += record.count;
+        largest = largest.max(record.payload.len());
+    }
+    assert_eq!(events, 3_006);
+    assert!(end.0 <= 12, "{} records of the stream", end.0);
+    assert!((600_000..600_100).contains(&largest), "{largest} bytes");
+    forwarding.stop().await;
 }
