@@ -248,9 +248,9 @@ pub(super) async fn metadata(mesh: &mut Mesh) -> Case {
     let said = mesh.ingest.said_bytes();
     let (site, load) = begin(mesh, "metadata", STEADY).await?;
     seconds(3.0).await;
+    mesh.fluvio.back_up_metadata()?;
     mesh.fluvio.kill_sc();
     mesh.fluvio.kill_spu();
-    mesh.fluvio.keep("metadata")?;
     let file = mesh.fluvio.empty_a_file_of("Partition")?;
     // Its keeper would put the file back: what is tried first is that nobody kept one.
     mesh.fluvio.forget_kept()?;

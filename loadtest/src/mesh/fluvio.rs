@@ -106,6 +106,11 @@ impl Fluvio {
         if kept.exists() { std::fs::remove_dir_all(&kept).map_err(|error| error.to_string()) } else { Ok(()) }
     }
 
+    /// Takes what the keeper has of the metadata for a backup: a copy of the folder itself may hold a file that a kill left empty.
+    pub(crate) fn back_up_metadata(&self) -> Result<(), Failure> {
+        copy(&self.folder.join("metadata.kept"), &self.kept("metadata"))
+    }
+
     /// Copies a part of its folder (`metadata`, `data`) beside it, under another name.
     pub(crate) fn keep(&self, part: &str) -> Result<(), Failure> {
         copy(&self.folder.join(part), &self.kept(part))
