@@ -154,7 +154,8 @@ impl Lane {
             let mut bytes = first.payload.len();
             let mut pack = vec![first];
             while held.is_none() && bytes < PACK_BYTES && pack.len() < PACK_RECORDS {
-                let Some(next) = records.next().now_or_never() else { break };
+                // Else the runtime would call it pending after so many that were ready, to give others their turn: sending does.
+                let Some(next) = tokio::task::unconstrained(records.next()).now_or_never() else { break };
                 let next = next.unwrap_or(Err(Error::Closed))?;
                 bytes += next.payload.len();
                 match bytes <= PACK_BYTES {
