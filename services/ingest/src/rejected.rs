@@ -164,10 +164,10 @@ mod tests {
         let zone = Zone::utc();
         let salt = DaySalt::of(&zone, Day(0), [7; 32]);
         let salts = Salts::new([salt.clone()]);
-        let address = Some("192.0.2.7".parse().unwrap());
-        let derived = Visitors::Derived { zone: &zone, salts: &salts, address };
+        let address = "192.0.2.7".parse().unwrap();
+        let derived = Visitors::Derived { zone: &zone, salts: &salts, address: Some(address) };
         let sent = event(&[(4, b"ada"), (7, b"/")]);
-        let visitor = salt.visitor(SiteId(1), address.unwrap(), "Browser/1");
+        let visitor = salt.visitor(SiteId(1), address, "Browser/1");
         let kept = keep_of(&sent, Trust::Public, derived);
         assert_eq!(kept.payload, event(&[(7, b"/"), (4, visitor.as_bytes())]));
         assert_eq!(kept.payload_bytes as usize, kept.payload.len(), "whole: it can be sent again");

@@ -65,7 +65,10 @@ pub async fn run(command: cli::Serve) -> Result<(), String> {
     // A start may wait for long.
     let running = tokio::select! {
         running = Running::start(config) => running?,
-        () = interrupted() => return Ok(telemetry.shutdown(TELL_BY).await),
+        () = interrupted() => {
+            telemetry.shutdown(TELL_BY).await;
+            return Ok(());
+        }
     };
     let roles: Vec<&str> = running.config.roles.iter().map(|role| role.name()).collect();
     println!("piStats serves gRPC and grpc-web on {} ({})", running.url(), roles.join(", "));

@@ -78,7 +78,7 @@ pub(super) async fn a_salt_is_shared_until_its_time_is_over_and_then_gone(store:
 
     let end = berlin.until;
     assert_eq!(store.share_salts(&[], end.plus(-1)).await?.len(), 4, "up to the last microsecond it is there");
-    assert_eq!(store.share_salts(&[], end).await?, [next.clone()]);
+    assert_eq!(store.share_salts(&[], end).await?, std::slice::from_ref(&next));
     assert_eq!(store.share_salts(&[berlin], end).await?, [next], "nobody brings back what is over");
     Ok(())
 }

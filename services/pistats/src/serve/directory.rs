@@ -28,11 +28,7 @@ pub(super) struct Source {
 
 impl Source {
     /// Reads it for the first time.
-    pub(super) async fn open(
-        registry: Arc<dyn Registry>,
-        instance_key: &str,
-        collects: bool,
-    ) -> Result<Source, Error> {
+    pub(super) async fn open(registry: Arc<dyn Registry>, instance_key: &str, collects: bool) -> Result<Source, Error> {
         let salts = collects.then(|| Arc::new(watch::Sender::default()));
         let source = Source { registry, instance_key: KeyHash::of(instance_key), shared: Arc::default(), salts };
         source.look().await?;

@@ -47,7 +47,8 @@ pub(super) fn of_ingest(meters: &Meters, counters: &Arc<IngestCounters>) {
 
 /// Of what a collector still has to forward.
 pub(super) fn of_forwarding(meters: &Meters, forwarding: &Forwarding) {
-    let numbers: [(_, fn(&Backlog) -> f64); 7] = [
+    type Number = fn(&Backlog) -> f64;
+    let numbers: [(_, Number); 7] = [
         (&catalogue::SPOOL_RECORDS, |backlog| backlog.records() as f64),
         (&catalogue::SPOOL_SIZE, |backlog| backlog.bytes() as f64),
         (&catalogue::SPOOL_AGE, |backlog| backlog.oldest_age().as_secs_f64()),

@@ -107,7 +107,7 @@ async fn the_dashboard_and_its_headers_pass() {
         for (path, expected) in [("/", "text/html"), ("/sites/example.org", "text/html"), ("/gone.png", "text/plain")] {
             let mut curl = Command::new("curl");
             curl.args(["--silent", "--max-time", "30", "--head", "--cacert"]).arg(edge.authority());
-            let head = curl.arg(format!("{}{path}", edge.url)).output().unwrap();
+            let head = curl.arg(format!("{}{path}", edge.url())).output().unwrap();
             let head = String::from_utf8(head.stdout).unwrap().to_lowercase();
             assert!(head.contains(&format!("content-type: {expected}")), "{path}: {head}");
             assert!(head.contains("content-security-policy: default-src 'none'"), "{path}: {head}");

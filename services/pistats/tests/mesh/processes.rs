@@ -145,7 +145,7 @@ impl Mesh {
 
     pub(crate) async fn site(&self) -> Site {
         let mut admin = AdminServiceClient::new(self.channel(&self.query, INSTANCE_KEY));
-        let request = CreateSiteRequest { name: "example.org".to_owned(), time_zone: "UTC".to_owned() };
+        let request = CreateSiteRequest { name: "example.org".to_owned(), ..Default::default() };
         let made = admin.create_site(request).await.unwrap().into_inner();
         let secret = |scope: Scope| {
             let found = made.keys.iter().find(|new| new.key.as_ref().unwrap().scope() == scope);

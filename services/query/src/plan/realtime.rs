@@ -6,7 +6,7 @@
 
 use super::{Malformed, Tenant};
 use crate::answer::{cell, count};
-use crate::sql::{BYTEWISE, Selected, Source, Sql};
+use crate::sql::{BYTEWISE, Selected, Source};
 use pistats_core::Micros;
 use pistats_core::report::realtime::{CURRENT_US, MINUTES, RATE_SECONDS, Ranked};
 use pistats_core::report::{AsOf, Realtime, Selection};
@@ -37,7 +37,7 @@ fn oldest(now: Micros) -> Micros {
 
 /// Plans a moment.
 pub fn realtime(tenant: &Tenant, question: &RealtimeQuestion, now: Micros) -> RealtimePlan {
-    let mut sql = Sql::new(tenant.site(), tenant.dialect());
+    let mut sql = tenant.sql();
     // The oldest minute begins before the time of current visitors does.
     let range = Range::Times { from: oldest(now), to: now.plus(1) };
     let selection = Selection { range, filters: question.filters.clone(), bots: question.bots };

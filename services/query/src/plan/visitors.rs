@@ -11,7 +11,7 @@
 
 use super::{Malformed, Tenant};
 use crate::answer::{cell, count};
-use crate::sql::{OF_SESSION, Selected, Source, Sql};
+use crate::sql::{OF_SESSION, Selected, Source};
 use pistats_core::event::PAGE_VIEW;
 use pistats_proto::convert::query::VisitorsQuestion;
 use pistats_proto::query::v1::{VisitorRow, VisitorsResponse};
@@ -28,7 +28,7 @@ pub struct VisitorsPlan {
 
 /// Plans a list of visitors.
 pub fn visitors(tenant: &Tenant, question: &VisitorsQuestion) -> VisitorsPlan {
-    let mut sql = Sql::new(tenant.site(), tenant.dialect());
+    let mut sql = tenant.sql();
     let selection = &question.selection;
     let selected = Selected::new(selection, selection.range, tenant.zone());
     let Source { from, conditions } = selected.events_in_range(&mut sql, "");

@@ -23,6 +23,7 @@ impl Reports {
             let state = self.living.realtime(tenant.site(), question.bots, question.limit).await;
             state.map_err(|error| Status::unavailable(error.to_string()))?
         } else {
+            let tenant = &*self.knowing(tenant, &question.filters, deadline).await?;
             let mut plan = plan::realtime(tenant, &question, now());
             let read = self.read(deadline, std::mem::take(&mut plan.statements)).await?;
             plan.answer(read.results, read.as_of).map_err(status::of_malformed)?

@@ -17,6 +17,7 @@ impl Reports {
         deadline: Deadline,
     ) -> Result<VisitorsResponse, Status> {
         let question = convert::visitors(request).map_err(status::invalid)?;
+        let tenant = &*self.knowing(tenant, &question.selection.filters, deadline).await?;
         let mut plan = plan::visitors(tenant, &question);
         let read = self.read(deadline, std::mem::take(&mut plan.statements)).await?;
         self.check_zone(tenant, &read.as_of, deadline).await?;

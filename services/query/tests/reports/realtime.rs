@@ -115,10 +115,10 @@ async fn under_filters_a_moment_is_what_the_oracle_says() {
         let mut rng = StdRng::seed_from_u64(seed);
         let (warehouse, oracle) = filled(seed, zone, &mut rng).await;
         let tenant = warehouse.tenant(1);
-        let asked = questions(seed, &oracle, zone).filter_map(|question| match question {
-            Question::Traffic(asked) => Some(asked.selection),
-            Question::Breakdown(asked) => Some(asked.selection),
-            Question::Export(selection) => Some(selection),
+        let asked = questions(seed, &oracle, zone).map(|question| match question {
+            Question::Traffic(asked) => asked.selection,
+            Question::Breakdown(asked) => asked.selection,
+            Question::Export(selection) => selection,
         });
         for selection in asked.filter(|selection| !selection.filters.is_empty()).take(12) {
             // Right at an event, and up to ten minutes later.

@@ -83,7 +83,7 @@ impl House {
     }
 
     pub(crate) fn with_streams(streams: usize) -> House {
-        let site = |id| Site { id: SiteId(id), name: format!("site {id}"), zone: Zone::utc(), created: Micros(0) };
+        let site = |id| Site::new(SiteId(id), format!("site {id}"), Zone::utc(), Micros(0));
         let key = |secret: &str, scope, site| Key {
             id: secret.to_owned(),
             hash: KeyHash::of(secret),
