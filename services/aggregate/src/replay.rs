@@ -19,7 +19,7 @@ use pistats_core::{Offset, PartitionId};
 use pistats_eventlog::{Bounds, Position, Record};
 use pistats_store::minute_of;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 
 /// How far a replay is.
@@ -67,7 +67,7 @@ impl Handle {
     pub async fn replay(&self, position: Position, partitions: &[PartitionId]) -> Result<Replaying, ReplayError> {
         let only = self.replaying.clone().try_lock_owned().map_err(|_| ReplayError::Running)?;
         let asked: Vec<PartitionId> = match partitions {
-            [] => self.setup.holding.held().iter().map(|held| held.partition).collect(),
+            [] => self.share().await,
             asked => asked.to_vec(),
         };
         if let Some(other) = asked.iter().find(|partition| !self.setup.holding.holds(**partition)) {
@@ -79,6 +79,19 @@ impl Handle {
         let replay = Replay { setup, current, progress, at: Progress::default(), only };
         tokio::spawn(replay.run(commands, stretches));
         Ok(receiver)
+    }
+
+    /// All that is folded here. Who has just begun has no share yet, which is not the same as nothing to replay: it is waited
+    /// for, two heartbeats at most.
+    async fn share(&self) -> Vec<PartitionId> {
+        let until = Instant::now() + 2 * Duration::from_millis(self.setup.config.heartbeat_ms);
+        loop {
+            let held = self.setup.holding.held();
+            if !held.is_empty() || Instant::now() > until {
+                return held.iter().map(|held| held.partition).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
