@@ -121,12 +121,12 @@ reasons! {
     TooLarge = 1 "too_large",
     /// 401 or 403: it does not take the site's signature.
     Unauthorized = 2 "unauthorized",
-    /// Another answer of 400 to 499.
-    BadRequest = 3 "bad_request",
-    /// 500 to 599, after all tries.
-    ServerError = 4 "server_error",
+    /// Refused for another reason that trying again does not mend.
+    Rejected = 3 "rejected",
     /// 429, after all tries.
-    RateLimited = 5 "rate_limited",
+    RateLimited = 4 "rate_limited",
+    /// 408 or 503, after all tries.
+    Unavailable = 5 "unavailable",
     /// No connection was made, after all tries.
     Unreachable = 6 "unreachable",
     /// The endpoint's host has an address that is not public.
@@ -152,18 +152,6 @@ pub enum Urgency {
     #[default]
     Normal,
     High,
-}
-
-impl Urgency {
-    /// As the header has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Urgency::VeryLow => "very-low",
-            Urgency::Low => "low",
-            Urgency::Normal => "normal",
-            Urgency::High => "high",
-        }
-    }
 }
 
 /// What visitors see.
@@ -197,16 +185,6 @@ pub enum Schedule {
 pub struct QuietHours {
     pub from_minute: u16,
     pub to_minute: u16,
-}
-
-impl QuietHours {
-    /// Whether nothing is sent in this minute of the day.
-    pub fn hold(self, minute: u16) -> bool {
-        match self.from_minute < self.to_minute {
-            true => (self.from_minute..self.to_minute).contains(&minute),
-            false => minute >= self.from_minute || minute < self.to_minute,
-        }
-    }
 }
 
 /// At most so many messages of the site to a visitor in so many days of 24 hours.
@@ -243,14 +221,5 @@ mod tests {
         }
         assert_eq!(Reason::from_number(Reason::Gone as i16), Some(Reason::Gone));
         assert_eq!((Reason::from_number(0), CampaignState::from_number(0)), (None, None));
-    }
-
-    #[test]
-    fn quiet_hours_include_their_first_minute_and_not_their_last() {
-        let night = QuietHours { from_minute: 1_320, to_minute: 420 };
-        let held = [1_319, 1_320, 0, 419, 420].map(|minute| night.hold(minute));
-        assert_eq!(held, [false, true, true, true, false]);
-        let noon = QuietHours { from_minute: 720, to_minute: 780 };
-        assert_eq!([719, 720, 779, 780].map(|minute| noon.hold(minute)), [false, true, true, false]);
     }
 }
