@@ -246,6 +246,11 @@ pub trait Deliveries: Send + Sync + 'static {
     ) -> Result<(), Error>;
 }
 
+/// All that sending needs of a store.
+pub trait Pushing: Subscriptions + Campaigns + Deliveries {}
+
+impl<W: Subscriptions + Campaigns + Deliveries> Pushing for W {}
+
 pub(crate) fn campaign_state(number: i16) -> Result<CampaignState, Error> {
     CampaignState::from_number(number).ok_or_else(|| Error::Engine(format!("{number} is no state of a campaign")))
 }

@@ -29,7 +29,8 @@ mod store;
 mod zone;
 
 pub use campaigns::{
-    CampaignRow, Campaigns, Deliveries, Due, Planned, Settled, SiteLease, Step, SubscriptionRow, Subscriptions, Tally,
+    CampaignRow, Campaigns, Deliveries, Due, Planned, Pushing, Settled, SiteLease, Step, SubscriptionRow,
+    Subscriptions, Tally,
 };
 pub use columns::{EventColumns, EventRow, ListColumn, TextColumn};
 pub use commit::{Commit, Progress, SessionVersion, Sign, VisitorVersion, WriterSequence};

@@ -18,10 +18,9 @@ mod sheets;
 mod zones;
 
 pub use explaining::{Explaining, Read};
-pub use pushing::Pushing;
 pub use sheets::assert_sheets_equal_raw;
 
-use crate::{Error, Leases, Registry, Store};
+use crate::{Error, Leases, Pushing, Registry, Store};
 use pistats_core::PartitionId;
 
 /// Runs all cases. `empty` makes an empty warehouse each time it is called.

@@ -1,9 +1,7 @@
 //! Subscriptions, campaigns and their messages (D-1 to D-5).
 
 use super::sample::START;
-use crate::{
-    CampaignRow, Campaigns, Deliveries, Error, Owner, Planned, Settled, SiteLease, Step, SubscriptionRow, Subscriptions,
-};
+use crate::{CampaignRow, Error, Owner, Planned, Pushing, Settled, SiteLease, Step, SubscriptionRow};
 use pistats_core::push::{CampaignId, CampaignState, MessageState, Reason};
 use pistats_core::segment::SegmentId;
 use pistats_core::{Micros, SiteId, VisitorKey};
@@ -12,11 +10,6 @@ use std::time::Duration;
 const SITE: SiteId = SiteId(3);
 const LONG: Duration = Duration::from_secs(60);
 const ID: CampaignId = CampaignId(0xc0ffee);
-
-/// All that the cases need of a store.
-pub trait Pushing: Subscriptions + Campaigns + Deliveries {}
-
-impl<W: Subscriptions + Campaigns + Deliveries> Pushing for W {}
 
 fn owner(id: u128) -> Owner {
     Owner { id, name: format!("owner {id}") }
