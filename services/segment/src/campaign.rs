@@ -34,5 +34,6 @@ mod site;
 mod usual;
 
 pub use channel::Channel;
+pub(crate) use enters::Differences;
 pub use enters::Enters;
 pub use service::{Push, PushSettings};
