@@ -133,7 +133,7 @@ fn apart(ground: &Ground, database: &str) -> Vec<Process> {
         ("PISTATS_MESH__AGGREGATE", list(&aggregates.each_ref().map(Process::url))),
         ("PISTATS_MESH__INGEST", list(&[ingest.url()])),
     ];
-    let query = Process::new(ground, "query", &["query", "admin"], settings(&mesh));
+    let query = Process::new(ground, "query", &["query", "admin", "segment"], settings(&mesh));
     let [first, second] = aggregates;
     vec![ingest, query, first, second]
 }

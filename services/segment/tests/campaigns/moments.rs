@@ -30,10 +30,10 @@ async fn everybody_gets_it_at_nine_of_their_own_clock_on_the_day_the_clock_chang
     let nine = LocalTime { minute: 540, day: "2026-03-29".into() };
     let id = house.start(campaign(When::LocalTime(nine))).await;
     let hour = |hours: i64| NOON.plus(hours * Micros::HOUR);
-    house.until(&id, |_, results| results.waiting == 4).await;
-    assert_eq!(house.get(&id).await.1.next_us, hour(7).0, "Kiritimati is first");
     assert_eq!(by(&house, &id, hour(7).plus(-1), 0).await, Vec::<String>::new());
+    assert_eq!(house.get(&id).await.0.state(), CampaignState::Scheduled, "Kiritimati is first, seven hours later");
     assert_eq!(by(&house, &id, hour(7), 1).await, ["b4"]);
+    assert_eq!((house.get(&id).await.1.waiting, house.get(&id).await.1.next_us), (3, hour(12).0));
     assert_eq!(by(&house, &id, hour(12), 2).await, ["b3", "b4"], "Tokyo at midnight UTC");
     // Berlin went to summer time in the night: nine is seven o'clock UTC, not eight.
     assert_eq!(by(&house, &id, hour(19).plus(-1), 2).await.len(), 2);
@@ -105,6 +105,7 @@ async fn who_comes_while_messages_may_still_be_due_gets_one_at_their_moment() {
     from(&house, &["America/New_York"]).await;
     let nine = LocalTime { minute: 540, day: "2026-03-29".into() };
     let id = house.start(campaign(When::LocalTime(nine))).await;
+    house.world.set(NOON.plus(7 * Micros::HOUR));
     house.until(&id, |_, results| results.waiting == 1).await;
     house.visits(2, &[]).await;
     house.subscribe("b2", 2, "America/New_York").await;
