@@ -173,7 +173,8 @@ impl Serving {
             self.follow(at);
             self.end(at).await?;
         }
-        self.active.retain(|active| active.row.state != CampaignState::Done);
+        let is_over = |row: &CampaignRow| matches!(row.state, CampaignState::Done | CampaignState::Cancelled);
+        self.active.retain(|active| !is_over(&active.row));
         Ok(())
     }
 
@@ -214,6 +215,17 @@ impl Serving {
             return Ok(());
         }
         let next = kept::next(&active.row, CampaignState::Done, now);
+        if self.campaigns.store.put_campaign(&next, active.row.version).await.map_err(status::of_store)? {
+            active.row = next;
+        }
+        Ok(())
+    }
+
+    /// Ends a campaign whose segment is gone: there is nobody it could be for.
+    async fn give_up(&mut self, at: usize, error: &Status) -> Result<(), Status> {
+        let Some(active) = self.active.get_mut(at) else { return Ok(()) };
+        tracing::warn!(%error, campaign = %active.row.id, "a campaign is cancelled: its segment cannot be read any more");
+        let next = kept::next(&active.row, CampaignState::Cancelled, self.campaigns.now());
         if self.campaigns.store.put_campaign(&next, active.row.version).await.map_err(status::of_store)? {
             active.row = next;
         }

@@ -121,6 +121,21 @@ async fn who_left_the_segment_before_the_moment_gets_nothing_and_who_came_does()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_whose_segment_was_taken_away_is_cancelled() {
+    use pistats_proto::segment::v1::DeleteSegmentRequest;
+    use pistats_proto::segment::v1::segment_service_server::SegmentService;
+    let house = House::new();
+    let segment = house.segment().await;
+    house.subscribers(1).await;
+    let at = When::AtUs(house_now(&house) + Micros::HOUR);
+    let id = house.start(CampaignContent { segment_id: segment.clone(), ..campaign(at) }).await;
+    house.segments.delete_segment(asked(MANAGE, DeleteSegmentRequest { id: segment })).await.unwrap();
+    house.world.pass(2 * Micros::HOUR);
+    house.until(&id, |campaign, _| campaign.state() == CampaignState::Cancelled).await;
+    assert!(house.post.sent().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_visitor_gets_no_more_messages_in_so_many_days_than_the_cap_says() {
     let house = House::new();
     house.subscribers(1).await;

@@ -1,5 +1,6 @@
 //! Sending: steps of due messages, intents before requests, answers after them.
 
+use super::plan::is_passing;
 use super::{Active, Serving, TOGETHER};
 use crate::campaign::audience::{Audience, Zones};
 use crate::campaign::{answers, moments, payload};
@@ -58,10 +59,11 @@ impl Serving {
             None => None,
             Some(_) => match self.audience(segment, not_before).await {
                 Ok(audience) => Some(audience),
-                Err(error) => {
+                Err(error) if is_passing(&error) => {
                     tracing::warn!(%error, campaign = %id, "a campaign waits: who is in its segment cannot be read");
                     return Ok(false);
                 }
+                Err(error) => return self.give_up(at, &error).await.map(|()| false),
             },
         };
         if self.identity.is_none() {

@@ -32,10 +32,7 @@ impl Serving {
             let audience = match self.audience(content.segment, now).await {
                 Ok(audience) => audience,
                 Err(error) if is_passing(&error) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, campaign = %row.id, "a campaign cannot be planned");
-                    return Ok(());
-                }
+                Err(error) => return self.give_up(at, &error).await,
             };
             let habits = match content.schedule {
                 Schedule::UsualHour => usual::hours(&self.campaigns, &self.site, &audience).await?,
@@ -129,7 +126,7 @@ impl Serving {
 }
 
 /// Whether it may be another time: a segment that is gone stays so.
-fn is_passing(error: &Status) -> bool {
+pub(super) fn is_passing(error: &Status) -> bool {
     use tonic::Code;
     !matches!(error.code(), Code::NotFound | Code::FailedPrecondition | Code::InvalidArgument)
 }
