@@ -26,10 +26,9 @@ async fn who_enters_by_a_recent_event_gets_it_once_and_nobody_who_was_in_it() {
     house.world.set(NOON);
     let id = running(&house, &segment, &[1]).await;
     // Two enters, as does a third without a subscription; one was in it and does something, too.
-    house.world.be(&[1, 2, 9]);
-    house.visits(9, &[NOON]).await;
+    house.enters(9, &[NOON], &[1, 9]).await;
     house.visits(1, &[NOON]).await;
-    house.visits(2, &[NOON.plus(-10 * Micros::MINUTE)]).await;
+    house.enters(2, &[NOON.plus(-10 * Micros::MINUTE)], &[1, 2, 9]).await;
     let results = house.until(&id, |_, results| results.accepted == 1).await.1;
     assert_eq!(
         (counts(&results), house.post.sent().into_keys().collect::<Vec<_>>()),
@@ -37,12 +36,10 @@ async fn who_enters_by_a_recent_event_gets_it_once_and_nobody_who_was_in_it() {
     );
 
     // Leaves and enters again: once a campaign.
-    house.world.be(&[1]);
-    house.visits(1, &[NOON]).await;
+    house.enters(1, &[NOON], &[1]).await;
     tokio::time::sleep(Duration::from_millis(1_300)).await;
-    house.world.be(&[1, 2, 3]);
-    house.visits(2, &[NOON]).await;
-    house.visits(3, &[NOON]).await;
+    house.enters(2, &[NOON], &[1, 2]).await;
+    house.enters(3, &[NOON], &[1, 2, 3]).await;
     let results = house.until(&id, |_, results| results.accepted == 2).await.1;
     assert_eq!(results.planned, 2);
     house.push.cancel_campaign(asked(MANAGE, CancelCampaignRequest { id })).await.unwrap();
@@ -57,16 +54,13 @@ async fn an_old_event_an_import_an_edit_and_no_event_at_all_trigger_nothing() {
     let id = running(&house, &segment, &[]).await;
     let pause = async || tokio::time::sleep(Duration::from_millis(1_300)).await;
     // A microsecond too old.
-    house.world.be(&[1]);
-    house.visits(1, &[NOON.plus(-10 * Micros::MINUTE - 1)]).await;
+    house.enters(1, &[NOON.plus(-10 * Micros::MINUTE - 1)], &[1]).await;
     pause().await;
     // An import brings old events, and a new one with them: not what they did just now.
-    house.world.be(&[1, 2]);
-    house.visits(2, &[NOON.plus(-30 * Micros::DAY), NOON]).await;
+    house.enters(2, &[NOON.plus(-30 * Micros::DAY), NOON], &[1, 2]).await;
     pause().await;
     // A replay that fills in what was missing, or a midnight: nothing new was folded of theirs.
-    house.world.be(&[1, 2, 3]);
-    house.visits(1, &[NOON]).await;
+    house.enters(1, &[NOON], &[1, 2, 3]).await;
     pause().await;
     // Another version of the segment.
     house.world.be(&[1, 2, 3, 4]);
@@ -74,8 +68,7 @@ async fn an_old_event_an_import_an_edit_and_no_event_at_all_trigger_nothing() {
     house.visits(4, &[NOON]).await;
     pause().await;
     assert_eq!(house.get(&id).await.1.planned, 0);
-    house.world.be(&[1, 2, 3, 4, 5]);
-    house.visits(5, &[NOON]).await;
+    house.enters(5, &[NOON], &[1, 2, 3, 4, 5]).await;
     house.until(&id, |_, results| results.accepted == 1).await;
     assert_eq!(house.post.sent().into_keys().collect::<Vec<_>>(), ["b5"], "and still it listens");
 }
@@ -93,13 +86,11 @@ async fn who_enters_while_it_is_held_gets_nothing_and_expiry_ends_it() {
     house.until(&id, |campaign, _| campaign.state() == CampaignState::Running).await;
     house.push.pause_campaign(asked(MANAGE, PauseCampaignRequest { id: id.clone() })).await.unwrap();
     house.rest().await;
-    house.world.be(&[1]);
-    house.visits(1, &[NOON]).await;
+    house.enters(1, &[NOON], &[1]).await;
     tokio::time::sleep(Duration::from_millis(1_300)).await;
     house.push.resume_campaign(asked(MANAGE, ResumeCampaignRequest { id: id.clone() })).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    house.world.be(&[1, 2]);
-    house.visits(2, &[NOON]).await;
+    house.enters(2, &[NOON], &[1, 2]).await;
     house.until(&id, |_, results| results.accepted == 1).await;
     assert_eq!(house.post.sent().into_keys().collect::<Vec<_>>(), ["b2"]);
     house.world.set(Micros(expires_us));

@@ -205,6 +205,24 @@ impl House {
     }
 
     pub(crate) async fn does(&self, number: u64, times: &[Micros], properties: &[(&str, &str)]) {
+        self.commit(number, times, properties).await;
+        self.folded(number);
+    }
+
+    /// A visitor does something, by which the segment has these members.
+    pub(crate) async fn enters(&self, number: u64, times: &[Micros], members: &[u64]) {
+        self.commit(number, times, &[]).await;
+        // Who reads members reads the commit that made them so, too.
+        self.world.be(members);
+        self.folded(number);
+    }
+
+    fn folded(&self, number: u64) {
+        self.world.offsets.lock().unwrap()[VisitorNo(number).partition().index()] += 1;
+        self.world.tell();
+    }
+
+    async fn commit(&self, number: u64, times: &[Micros], properties: &[(&str, &str)]) {
         let visitor = VisitorNo(number);
         let partition = visitor.partition();
         let mut commit = Commit::default();
@@ -233,8 +251,6 @@ impl House {
             commit.events.push(&row);
         }
         self.store.commit(commit).await.unwrap();
-        self.world.offsets.lock().unwrap()[partition.index()] += 1;
-        self.world.tell();
     }
 
     /// Subscribes a browser of the visitor with this number.
