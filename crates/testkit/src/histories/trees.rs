@@ -12,7 +12,6 @@ use pistats_core::{Day, Micros, Zone};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use std::collections::BTreeMap;
 
 /// Windows that histories of weeks and months fall in and out of.
 const DAYS: [u32; 10] = [1, 1, 2, 3, 3, 7, 8, 30, 31, 400];
@@ -241,100 +240,4 @@ impl SegmentCase {
         let book = std::mem::take(&mut trees.book);
         SegmentCase { seed, zone: zone.clone(), arrived, nows, prefixes, book, trees: kept, telling }
     }
-}
-
-/// Counts a tree under the kinds of clauses that it has, each once.
-pub fn count_kinds(tree: &Node, kinds: &mut BTreeMap<&'static str, usize>) {
-    let mut found = BTreeMap::new();
-    note(tree, &mut found);
-    for kind in found.into_keys() {
-        *kinds.entry(kind).or_default() += 1;
-    }
-}
-
-/// Every kind that [`count_kinds`] tells apart.
-pub const KINDS: [&str; 23] = [
-    "all",
-    "any",
-    "not",
-    "latest",
-    "is",
-    "is not",
-    "contains",
-    "starts with",
-    "greater",
-    "less",
-    "did at least",
-    "did at most",
-    "did not",
-    "on days",
-    "within a window",
-    "sequence",
-    "sequence within a time",
-    "first seen",
-    "last seen",
-    "seen in the last days",
-    "seen longer ago",
-    "seen since or before a day",
-    "member",
-];
-
-fn note(node: &Node, found: &mut BTreeMap<&'static str, ()>) {
-    let mut add = |kind| _ = found.insert(kind, ());
-    match node {
-        Node::All(nodes) | Node::Any(nodes) => {
-            add(if matches!(node, Node::All(_)) { "all" } else { "any" });
-            nodes.iter().for_each(|node| note(node, found));
-        }
-        Node::Not(of) => {
-            add("not");
-            note(of, found);
-        }
-        Node::Latest(condition) => {
-            add("latest");
-            note_condition(condition, found);
-        }
-        Node::Did(did) => {
-            add(match did.amount {
-                Amount::AtLeast(_) => "did at least",
-                Amount::AtMost(0) => "did not",
-                Amount::AtMost(_) => "did at most",
-            });
-            if did.counted == Counted::Days {
-                add("on days");
-            }
-            if did.window != Window::Ever {
-                add("within a window");
-            }
-            did.conditions.iter().for_each(|condition| note_condition(condition, found));
-        }
-        Node::Sequence(sequence) => {
-            add("sequence");
-            if sequence.within_us.is_some() {
-                add("sequence within a time");
-            }
-            sequence.steps.iter().flatten().for_each(|condition| note_condition(condition, found));
-        }
-        Node::Seen(Seen { end, when }) => {
-            add(if *end == End::First { "first seen" } else { "last seen" });
-            add(match when {
-                When::LastDays(_) => "seen in the last days",
-                When::LongerAgo(_) => "seen longer ago",
-                When::Since(_) | When::Before(_) => "seen since or before a day",
-            });
-        }
-        Node::Member(_) => add("member"),
-    }
-}
-
-fn note_condition(condition: &Condition, found: &mut BTreeMap<&'static str, ()>) {
-    let kind = match condition.test {
-        Test::Is(_) => "is",
-        Test::IsNot(_) => "is not",
-        Test::Contains(_) => "contains",
-        Test::StartsWith(_) => "starts with",
-        Test::Greater(_) => "greater",
-        Test::Less(_) => "less",
-    };
-    found.insert(kind, ());
 }
