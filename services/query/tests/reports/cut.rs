@@ -78,7 +78,8 @@ impl Bench<'_> {
         let key = |visitor: &str| VisitorKey::derive(&SECRET, SiteId(3), visitor.as_bytes()).0;
         let rows = self.oracle.visitors(&selection, self.tenant.zone(), key).into_iter();
         let expected: Vec<_> = rows.map(|row| (format!("{:032x}", key(&row.visitor)), row.events)).collect();
-        let mut plan = pistats_query::plan::visitors(&self.tenant, &VisitorsQuestion { selection, limit: 100, offset: 0 });
+        let mut plan =
+            pistats_query::plan::visitors(&self.tenant, &VisitorsQuestion { selection, limit: 100, offset: 0 });
         let read = self.warehouse.store.read(std::mem::take(&mut plan.statements)).await.unwrap();
         let answer = plan.answer(read.results).unwrap().visitors.into_iter();
         assert_eq!(answer.map(|row| (row.visitor, row.events)).collect::<Vec<_>>(), expected, "visitors; {case}");

@@ -111,7 +111,13 @@ impl Shown {
     }
 
     /// Takes an answer that was the oracle's.
-    fn take(&mut self, reader: Reader, case: &str, members: &BTreeSet<String>, flawed: impl Fn(Flaw) -> BTreeSet<String>) {
+    fn take(
+        &mut self,
+        reader: Reader,
+        case: &str,
+        members: &BTreeSet<String>,
+        flawed: impl Fn(Flaw) -> BTreeSet<String>,
+    ) {
         let (name, unnoticed) = match reader {
             Reader::Sql => ("sql", &mut self.by_sql),
             Reader::Bitmaps => ("bitmaps", &mut self.by_bitmaps),
