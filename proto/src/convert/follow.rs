@@ -4,7 +4,7 @@ use super::{Invalid, segment};
 use crate::aggregate::v1;
 use pistats_core::segment::follow::{Cause, Moved, News, Told};
 use pistats_core::segment::{Move, SegmentId};
-use pistats_core::{EventId, Generation, Micros, PartitionId, SiteId, VisitorNo};
+use pistats_core::{EventId, Generation, Micros, Offset, PartitionId, SiteId, VisitorNo};
 
 /// Reads a request.
 pub fn follow_segment(request: &v1::FollowSegmentRequest) -> Result<(SiteId, SegmentId), Invalid> {
@@ -25,10 +25,14 @@ pub fn follow_answer(told: Told) -> v1::FollowSegmentResponse {
         is_idle: false,
         version: told.version,
         generation: told.generation.0,
-        partitions: told.partitions.into_iter().map(|partition| u32::from(partition.0)).collect(),
+        next_offsets: told.next_offsets.into_iter().map(offset_answer).collect(),
         now_us: told.now.0,
         news: Some(news),
     }
+}
+
+fn offset_answer((partition, next): (PartitionId, Offset)) -> v1::LiveOffset {
+    v1::LiveOffset { partition: u32::from(partition.0), next_offset: next.0 }
 }
 
 fn moved_answer(moved: Moved) -> v1::SegmentMove {
@@ -57,11 +61,11 @@ pub fn followed(answer: v1::FollowSegmentResponse) -> Option<Told> {
         Wire::Moves(moves) => News::Moves(moves.moves.into_iter().map(moved).collect()),
         Wire::IsGone(_) => News::Gone,
     };
-    let partitions = answer.partitions.into_iter().filter_map(|partition| u16::try_from(partition).ok());
+    let offset = |of: v1::LiveOffset| Some((PartitionId(u16::try_from(of.partition).ok()?), Offset(of.next_offset)));
     Some(Told {
         version: answer.version,
         generation: Generation(answer.generation),
-        partitions: partitions.map(PartitionId).collect(),
+        next_offsets: answer.next_offsets.into_iter().filter_map(offset).collect(),
         now: Micros(answer.now_us),
         news,
     })
@@ -93,8 +97,9 @@ mod tests {
             .map(|(cause, moved)| Moved { visitor: VisitorNo(3), moved, cause })
             .collect();
         for news in [News::Members(vec![VisitorNo(1), VisitorNo(9)]), News::Moves(moves), News::Gone] {
-            let (generation, partitions) = (Generation(2), vec![PartitionId(0), PartitionId(7)]);
-            let told = Told { version: 4, generation, partitions, now: Micros(6), news };
+            let (generation, next_offsets) =
+                (Generation(2), vec![(PartitionId(0), Offset(5)), (PartitionId(7), Offset(0))]);
+            let told = Told { version: 4, generation, next_offsets, now: Micros(6), news };
             assert_eq!(followed(follow_answer(told.clone())), Some(told));
         }
         assert_eq!(followed(v1::FollowSegmentResponse { is_idle: true, ..Default::default() }), None);

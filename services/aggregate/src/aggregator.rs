@@ -276,6 +276,6 @@ async fn start(setup: &Arc<Setup>, held: &mut Vec<Held>, recalls: &mut bool) -> 
     }
     let stands_at = checkpoints.iter().map(|checkpoint| (checkpoint.partition, checkpoint.next));
     setup.stats.stands_at(generation.0, stands_at, held);
-    setup.follows.begin(generation, held);
+    setup.follows.begin(generation, held, &checkpoints);
     Running::start(setup.clone(), checkpoints, generation, now_held)
 }

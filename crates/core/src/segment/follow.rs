@@ -23,10 +23,17 @@
 //! never one, nor is an event that is older than [`MOST_AGE_US`] when it is told (an import, a collector that was away).
 
 use super::Move;
-use crate::{EventId, Generation, Micros, PartitionId, VisitorNo};
+use crate::{EventId, Generation, Micros, Offset, PartitionId, VisitorNo};
 
 /// An event that is older when its move is told triggers nothing, microseconds: DESIGN section 9.
 pub const MOST_AGE_US: i64 = 10 * Micros::MINUTE;
+
+/// A message of one of several parts, for who reads all of them. Parts are numbered from 0 by who tells them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    pub number: usize,
+    pub told: Told,
+}
 
 /// One message of a part.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,8 +42,8 @@ pub struct Told {
     pub version: u32,
     /// In which visitors have these numbers.
     pub generation: Generation,
-    /// The partitions that the part is of, ascending.
-    pub partitions: Vec<PartitionId>,
+    /// The partitions that the part is of, ascending, and the first offset of each that may be lacking: all before it is told.
+    pub next_offsets: Vec<(PartitionId, Offset)>,
     /// The clock of the process when it was told.
     pub now: Micros,
     pub news: News,

@@ -1,5 +1,6 @@
 //! Events as conditions look at them: rows of a commit, and rows of history.
 
+use super::feed::Offsets;
 use pistats_core::report::Dimension;
 use pistats_core::segment::{Condition, Facts, Node, Subject};
 use pistats_core::{EventId, Micros, SiteId, VisitorNo};
@@ -12,11 +13,13 @@ pub(crate) struct Batch {
     columns: EventColumns,
     /// Rows that a replay filled in.
     repaired: Vec<Range<usize>>,
+    /// How far the partitions in it are stored with it.
+    pub(crate) offsets: Offsets,
 }
 
 impl Batch {
-    pub(crate) fn new(columns: EventColumns, repaired: Vec<Range<usize>>) -> Batch {
-        Batch { columns, repaired }
+    pub(crate) fn new(columns: EventColumns, repaired: Vec<Range<usize>>, offsets: Offsets) -> Batch {
+        Batch { columns, repaired, offsets }
     }
 
     /// The ids of a site's events.

@@ -2,8 +2,9 @@
 
 use super::facts::Batch;
 use parking_lot::Mutex;
-use pistats_core::{EventId, Generation, PartitionId, SiteId};
-use pistats_store::{Commit, Held};
+use pistats_core::ids::PARTITIONS;
+use pistats_core::{EventId, Generation, Offset, PartitionId, SiteId};
+use pistats_store::{Checkpoint, Commit, Held};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Weak};
@@ -19,6 +20,9 @@ pub(crate) struct Folding {
     pub generation: Generation,
     pub partitions: Vec<PartitionId>,
 }
+
+/// How far partitions are stored.
+pub(crate) type Offsets = Vec<(PartitionId, Offset)>;
 
 #[derive(Clone, Debug)]
 enum Message {
@@ -42,6 +46,10 @@ struct State {
     /// A commit may have taken effect that was not told as settled.
     is_void: bool,
     ahead: Option<Arc<Batch>>,
+    /// What the commit that is being stored moves them to.
+    coming: Offsets,
+    /// By partition; as far as is known, which may be less than what is stored.
+    stored: Vec<Offset>,
     /// The sites that somebody follows.
     sites: HashMap<SiteId, Weak<()>>,
 }
@@ -52,11 +60,15 @@ impl Follows {
     }
 
     /// Folding begins. Where it goes on as it was, followers need not know.
-    pub(crate) fn begin(&self, generation: Generation, held: &[Held]) {
+    pub(crate) fn begin(&self, generation: Generation, held: &[Held], checkpoints: &[Checkpoint]) {
         let mut partitions: Vec<PartitionId> = held.iter().map(|held| held.partition).collect();
         partitions.sort_unstable();
         let folding = Folding { generation, partitions };
         let mut state = self.state.lock();
+        state.stored = vec![Offset(0); usize::from(PARTITIONS)];
+        for Checkpoint { partition, next, .. } in checkpoints {
+            state.stored[partition.index()] = *next;
+        }
         if !std::mem::take(&mut state.is_void) && state.folding.as_ref() == Some(&folding) {
             return;
         }
@@ -64,6 +76,13 @@ impl Follows {
         state.folding = Some(folding.clone());
         // Nobody may follow.
         let _ = self.sender.send(Message::Begun(folding));
+    }
+
+    /// How far these partitions are stored, at least: all before is in what a reader of history finds from now on.
+    pub(crate) fn stored(&self, partitions: &[PartitionId]) -> Offsets {
+        let state = self.state.lock();
+        let of = |partition: &PartitionId| state.stored.get(partition.index()).copied().unwrap_or(Offset(0));
+        partitions.iter().map(|partition| (*partition, of(partition))).collect()
     }
 
     /// What was told may not be what is stored: the next beginning is one for everybody.
@@ -75,17 +94,24 @@ impl Follows {
     pub(crate) fn ahead(&self, commit: &Commit, repaired: &[Range<usize>]) {
         let mut state = self.state.lock();
         state.sites.retain(|_, followed| followed.strong_count() > 0);
+        state.coming = commit.progress.iter().map(|of| (of.partition, of.to)).collect();
         if !commit.events.site.iter().any(|site| state.sites.contains_key(&SiteId(*site))) {
             return;
         }
-        let batch = Arc::new(Batch::new(commit.events.clone(), repaired.to_vec()));
+        let batch = Arc::new(Batch::new(commit.events.clone(), repaired.to_vec(), state.coming.clone()));
         state.ahead = Some(batch.clone());
         let _ = self.sender.send(Message::Ahead(batch));
     }
 
     /// The commit that was told of is stored.
     pub(crate) fn settled(&self) {
-        if self.state.lock().ahead.take().is_some() {
+        let mut state = self.state.lock();
+        for (partition, next) in std::mem::take(&mut state.coming) {
+            if let Some(stored) = state.stored.get_mut(partition.index()) {
+                *stored = next;
+            }
+        }
+        if state.ahead.take().is_some() {
             let _ = self.sender.send(Message::Settled);
         }
     }
@@ -97,7 +123,8 @@ impl Follows {
         state.sites.insert(site, Arc::downgrade(&followed));
         let folding = if state.is_void { None } else { state.folding.clone() };
         let ahead = state.ahead.clone().filter(|_| folding.is_some());
-        Feed { site, receiver: self.sender.subscribe(), ahead, waiting: VecDeque::new(), folding, _followed: followed }
+        let (receiver, waiting) = (self.sender.subscribe(), VecDeque::new());
+        Feed { site, receiver, ahead, waiting, folding, _followed: followed }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One stream: a matcher over history, and what becomes of it by commits, by time and by edits.
 
 use super::facts::Batch;
-use super::feed::{Feed, Folding, Lost};
+use super::feed::{Feed, Folding, Lost, Offsets};
 use super::history;
 use crate::epoch::Setup;
 use pistats_core::directory::Site;
@@ -45,7 +45,8 @@ impl From<Lost> for End {
 pub(super) async fn run(setup: Arc<Setup>, site: SiteId, id: SegmentId, mut feed: Feed, told: mpsc::Sender<Told>) {
     let mut is_failing = false;
     loop {
-        let mut follower = Follower { setup: &setup, site, id, feed, told: &told };
+        let offsets = Offsets::new();
+        let mut follower = Follower { setup: &setup, site, id, feed, offsets, told: &told };
         let end = tokio::select! {
             Err(end) = follower.follow() => end,
             () = told.closed() => return,
@@ -54,8 +55,8 @@ pub(super) async fn run(setup: Arc<Setup>, site: SiteId, id: SegmentId, mut feed
             End::Lost(Lost::Place) => is_failing = false,
             End::Lost(Lost::Everything) => return,
             End::Gone => {
-                let (version, generation, partitions) = (0, Generation(0), Vec::new());
-                let last = Told { version, generation, partitions, now: setup.live.now(), news: News::Gone };
+                let (version, generation, next_offsets) = (0, Generation(0), Vec::new());
+                let last = Told { version, generation, next_offsets, now: setup.live.now(), news: News::Gone };
                 // Whoever left meanwhile need not know.
                 let _ = told.send(last).await;
                 return;
@@ -86,6 +87,7 @@ struct Follower<'a> {
     site: SiteId,
     id: SegmentId,
     feed: Feed,
+    offsets: Offsets,
     told: &'a mpsc::Sender<Told>,
 }
 
@@ -93,6 +95,7 @@ impl Follower<'_> {
     /// One beginning, and what follows it.
     async fn follow(&mut self) -> Result<Infallible, End> {
         let folding = self.feed.folding().await?;
+        self.offsets = self.setup.follows.stored(&folding.partitions);
         let mut definition = self.definition().await?;
         let mut matcher = self.seeded(&definition, &folding).await?;
         let mut members: Vec<VisitorNo> = matcher.members().collect();
@@ -105,6 +108,7 @@ impl Follower<'_> {
                 stored = self.feed.stored() => {
                     let (batch, now, site) = (stored?, self.setup.live.now(), self.site);
                     let moves = tokio::task::block_in_place(|| by_events(&mut matcher, &batch, site, now));
+                    self.advance(&batch);
                     self.tell_moves(&folding, &definition, moves).await?;
                 }
                 _ = looks.tick() => {
@@ -129,6 +133,13 @@ impl Follower<'_> {
         }
     }
 
+    fn advance(&mut self, batch: &Batch) {
+        for (partition, next) in &batch.offsets {
+            let known = self.offsets.iter_mut().find(|(of, _)| of == partition);
+            known.into_iter().for_each(|(_, known)| *known = *next);
+        }
+    }
+
     fn here(&self) -> Result<Site, End> {
         self.setup.directory.load().site(self.site).cloned().ok_or(End::Gone)
     }
@@ -146,8 +157,8 @@ impl Follower<'_> {
     }
 
     async fn tell(&self, folding: &Folding, definition: &Definition, news: News) -> Result<(), End> {
-        let Folding { generation, partitions } = folding.clone();
-        let told = Told { version: definition.version, generation, partitions, now: self.setup.live.now(), news };
+        let (version, generation, next_offsets) = (definition.version, folding.generation, self.offsets.clone());
+        let told = Told { version, generation, next_offsets, now: self.setup.live.now(), news };
         self.told.send(told).await.map_err(|_| End::Lost(Lost::Everything))
     }
 

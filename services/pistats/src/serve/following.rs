@@ -13,7 +13,7 @@ use super::peers::Peer;
 use pistats_aggregate::Observer;
 use pistats_core::SiteId;
 use pistats_core::segment::SegmentId;
-use pistats_core::segment::follow::{News, Told};
+use pistats_core::segment::follow::{News, Part};
 use pistats_proto::aggregate::v1::FollowSegmentRequest;
 use pistats_proto::convert::follow as convert;
 use tokio::sync::mpsc;
@@ -22,13 +22,6 @@ use tonic::Status;
 
 /// Messages that wait for a reader.
 const WAITING: usize = 16;
-
-/// A part's message. Parts are numbered from 0; of each the promises of `core::segment::follow` hold.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    pub number: usize,
-    pub told: Told,
-}
 
 /// All Aggregates, as who follows segments wants to see them.
 #[derive(Clone)]
