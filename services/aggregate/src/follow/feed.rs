@@ -31,7 +31,7 @@ enum Message {
     /// They are.
     Settled,
     /// Folding began anew: what was told before does not lead on to what comes.
-    Begun(Folding),
+    Begun(Folding, Offsets),
 }
 
 /// Everyone who follows.
@@ -67,22 +67,17 @@ impl Follows {
         let mut state = self.state.lock();
         state.stored = vec![Offset(0); usize::from(PARTITIONS)];
         for Checkpoint { partition, next, .. } in checkpoints {
-            state.stored[partition.index()] = *next;
+            state.stored.get_mut(partition.index()).into_iter().for_each(|stored| *stored = *next);
         }
         if !std::mem::take(&mut state.is_void) && state.folding.as_ref() == Some(&folding) {
             return;
         }
         state.ahead = None;
+        state.coming.clear();
         state.folding = Some(folding.clone());
+        let offsets = state.offsets();
         // Nobody may follow.
-        let _ = self.sender.send(Message::Begun(folding));
-    }
-
-    /// How far these partitions are stored, at least: all before is in what a reader of history finds from now on.
-    pub(crate) fn stored(&self, partitions: &[PartitionId]) -> Offsets {
-        let state = self.state.lock();
-        let of = |partition: &PartitionId| state.stored.get(partition.index()).copied().unwrap_or(Offset(0));
-        partitions.iter().map(|partition| (*partition, of(partition))).collect()
+        let _ = self.sender.send(Message::Begun(folding, offsets));
     }
 
     /// What was told may not be what is stored: the next beginning is one for everybody.
@@ -124,7 +119,16 @@ impl Follows {
         let folding = if state.is_void { None } else { state.folding.clone() };
         let ahead = state.ahead.clone().filter(|_| folding.is_some());
         let (receiver, waiting) = (self.sender.subscribe(), VecDeque::new());
-        Feed { site, receiver, ahead, waiting, folding, _followed: followed }
+        Feed { site, receiver, ahead, waiting, offsets: state.offsets(), folding, _followed: followed }
+    }
+}
+
+impl State {
+    /// How far what is folded here is stored.
+    fn offsets(&self) -> Offsets {
+        let partitions = self.folding.iter().flat_map(|folding| &folding.partitions);
+        let next = |partition: &PartitionId| self.stored.get(partition.index()).copied().unwrap_or(Offset(0));
+        partitions.map(|partition| (*partition, next(partition))).collect()
     }
 }
 
@@ -137,6 +141,8 @@ pub(crate) struct Feed {
     /// What came while history was read.
     waiting: VecDeque<Message>,
     folding: Option<Folding>,
+    /// How far the partitions were stored when it began: all before is in what a reader of history finds.
+    offsets: Offsets,
     /// While it lives, commits of the site are told.
     _followed: Arc<()>,
 }
@@ -150,13 +156,13 @@ pub(crate) enum Lost {
 
 impl Feed {
     /// Waits until something is folded.
-    pub(crate) async fn folding(&mut self) -> Result<Folding, Lost> {
+    pub(crate) async fn folding(&mut self) -> Result<(Folding, Offsets), Lost> {
         loop {
             if let Some(folding) = &self.folding {
-                return Ok(folding.clone());
+                return Ok((folding.clone(), self.offsets.clone()));
             }
             match self.receiver.recv().await {
-                Ok(Message::Begun(folding)) => self.folding = Some(folding),
+                Ok(Message::Begun(folding, offsets)) => (self.folding, self.offsets) = (Some(folding), offsets),
                 Ok(Message::Ahead(_) | Message::Settled) => {}
                 Err(RecvError::Lagged(_)) => return Err(Lost::Place),
                 Err(RecvError::Closed) => return Err(Lost::Everything),
@@ -181,7 +187,7 @@ impl Feed {
                         return Ok(batch);
                     }
                 }
-                Message::Begun(_) => return Err(Lost::Place),
+                Message::Begun(..) => return Err(Lost::Place),
             }
         }
     }
@@ -190,7 +196,7 @@ impl Feed {
     pub(crate) fn to_come(&mut self, ids: &mut HashSet<EventId>) -> Result<(), Lost> {
         loop {
             match self.receiver.try_recv() {
-                Ok(Message::Begun(_)) | Err(TryRecvError::Lagged(_)) => return Err(Lost::Place),
+                Ok(Message::Begun(..)) | Err(TryRecvError::Lagged(_)) => return Err(Lost::Place),
                 Ok(message) => self.waiting.push_back(message),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Closed) => return Err(Lost::Everything),
@@ -203,7 +209,7 @@ impl Feed {
         ids.clear();
         let waiting = self.waiting.iter().filter_map(|message| match message {
             Message::Ahead(batch) => Some(batch),
-            Message::Settled | Message::Begun(_) => None,
+            Message::Settled | Message::Begun(..) => None,
         });
         for batch in self.ahead.iter().chain(waiting) {
             ids.extend(batch.ids(self.site));

@@ -94,8 +94,8 @@ struct Follower<'a> {
 impl Follower<'_> {
     /// One beginning, and what follows it.
     async fn follow(&mut self) -> Result<Infallible, End> {
-        let folding = self.feed.folding().await?;
-        self.offsets = self.setup.follows.stored(&folding.partitions);
+        let (folding, offsets) = self.feed.folding().await?;
+        self.offsets = offsets;
         let mut definition = self.definition().await?;
         let mut matcher = self.seeded(&definition, &folding).await?;
         let mut members: Vec<VisitorNo> = matcher.members().collect();

@@ -2,6 +2,7 @@
 
 use super::afar::Afar;
 use super::directory::Source;
+use super::following::Follows;
 use super::peers;
 use super::reading::Readers;
 use super::relay::Relay;
@@ -112,6 +113,10 @@ pub(super) fn make(
     if has(Role::Query) || has(Role::Segment) {
         let others = peers::aggregates(config, &secrets.instance_key)?;
         let afar = (!others.is_empty()).then(|| Arc::new(Afar::new(others.clone())));
+        let follows = match (others.is_empty(), &aggregator) {
+            (true, Some(here)) => Follows::Here(here.observer()),
+            _ => Follows::Afar(others.clone()),
+        };
         let living: Arc<dyn Living> = match (&afar, &aggregator) {
             (Some(afar), _) => afar.clone(),
             (None, Some(here)) => Arc::new(living::Here(here.observer())),
@@ -131,7 +136,7 @@ pub(super) fn make(
         }
         if has(Role::Segment) {
             let Warehouse { store, segments, .. } = warehouse()?;
-            let reading = Arc::new(Readers { query, living, engine });
+            let reading = Arc::new(Readers { query, follows, engine });
             let segment = Segment::new(store, segments, reading, directory.clone(), &Default::default());
             server = server.add(configured!(SegmentServiceServer::new(segment), REQUEST_BYTES));
         }
