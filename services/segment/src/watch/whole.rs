@@ -68,7 +68,7 @@ impl Whole {
 
     /// The whole as it is; nothing while a partition is in no part or in two, or parts are of several generations or versions.
     pub(super) fn state(&self, day_of: impl Fn(Micros) -> pistats_core::Day) -> Option<State> {
-        let first = &self.parts.values().next()?.told;
+        let first = &self.parts.values().find(|known| !known.told.next_offsets.is_empty())?.told;
         let mut next_offsets: Vec<Option<Offset>> = vec![None; usize::from(PARTITIONS)];
         let (mut members, mut now) = (RoaringBitmap::new(), first.now);
         for Known { told, members: some } in self.parts.values() {
