@@ -22,7 +22,6 @@ use pistats_proto::query::v1::Dimension;
 use pistats_proto::segment::v1::segment_service_client::SegmentServiceClient;
 use pistats_proto::segment::v1::*;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -133,7 +132,7 @@ async fn on(
     let mut postgres = None;
     let mut workplace = Workplace::new(&args.program, work)?;
     if engine == Engine::Postgres {
-        ground = Arc::new(Ground::new(work)?);
+        ground = Ground::new(work)?;
         let server = Postgres::start(&ground).await?;
         workplace = workplace.with("PISTATS_STORE__URL", &server.url());
         figures.add("PostgreSQL: version", server.version().await?);

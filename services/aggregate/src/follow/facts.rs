@@ -24,7 +24,7 @@ impl Batch {
 
     /// The ids of a site's events.
     pub(crate) fn ids(&self, site: SiteId) -> impl Iterator<Item = EventId> {
-        self.rows(site).map(|row| id(self.columns.id[row]))
+        self.rows(site).map(move |row| id(self.columns.id[row]))
     }
 
     /// The places of a site's events.
@@ -34,7 +34,7 @@ impl Batch {
 
     /// A site's events, each with its visitor and whether it is a repair.
     pub(crate) fn events(&self, site: SiteId) -> impl Iterator<Item = (VisitorNo, bool, Row<'_>)> {
-        self.rows(site).map(|row| {
+        self.rows(site).map(move |row| {
             let is_repaired = self.repaired.iter().any(|rows| rows.contains(&row));
             let page = format!("{}{}", self.columns.host.get(row), self.columns.path.get(row));
             (VisitorNo(self.columns.visitor[row]), is_repaired, Row { columns: &self.columns, row, page })
