@@ -1,4 +1,4 @@
-//! Random segments of a history: every kind of clause often, and about half of the trees with members and others.
+//! Random segments of a history: every kind of clause often, and more than half of the trees with members and others.
 
 use super::questions::Asker;
 use super::values::PROPERTY_KEYS;
@@ -20,7 +20,7 @@ const DAYS: [u32; 10] = [1, 1, 2, 3, 3, 7, 8, 30, 31, 400];
 const KEPT: u128 = 3;
 
 /// Endless segments of the visitors of `oracle`, who must have one, and the book of their members; equal seeds give equal
-/// trees. `now` is when about half of them are to select between one visitor in twenty and all but one.
+/// trees. `now` is when more than half of them are to select between one visitor in twenty and all but one.
 pub struct Trees<'a> {
     asker: Asker<'a>,
     now: Micros,
@@ -55,9 +55,9 @@ impl<'a> Trees<'a> {
     }
 
     fn tree(&mut self) -> Node {
-        let wants_both = self.chance(1, 2);
+        let wants_both = self.chance(2, 3);
         let mut tree = self.node(3);
-        for _ in 0..8 {
+        for _ in 0..12 {
             if !wants_both || self.tells_apart(&tree) {
                 break;
             }
@@ -75,7 +75,7 @@ impl<'a> Trees<'a> {
                 _ => return Node::Not(Box::new(self.node(levels - 1))),
             }
         }
-        match self.asker.rng.random_range(0..16) {
+        match self.asker.rng.random_range(0..17) {
             0..4 => Node::Latest(self.condition()),
             4..9 => Node::Did(self.did()),
             9..11 => Node::Sequence(self.sequence()),
@@ -87,10 +87,10 @@ impl<'a> Trees<'a> {
 
     fn did(&mut self) -> Did {
         let count = [0, 1, 1, 2].choose(&mut self.asker.rng).copied().unwrap_or(0);
-        let amount = match self.asker.rng.random_range(0..6) {
+        let amount = match self.asker.rng.random_range(0..7) {
             0 | 1 => Amount::AtLeast(1),
             2 => Amount::AtLeast(self.asker.rng.random_range(2..=4)),
-            3 => Amount::AtMost(0),
+            3 | 4 => Amount::AtMost(0),
             _ => Amount::AtMost(self.asker.rng.random_range(1..=3)),
         };
         let counted = if self.chance(1, 2) { Counted::Events } else { Counted::Days };
@@ -128,8 +128,8 @@ impl<'a> Trees<'a> {
             return Seen { end, when };
         };
         let when = match self.asker.rng.random_range(0..8) {
-            0..4 => When::LastDays(days),
-            4..7 => When::LongerAgo(days),
+            0..3 => When::LastDays(days),
+            3..7 => When::LongerAgo(days),
             _ if self.chance(1, 2) => When::Since(self.day()),
             _ => When::Before(self.day()),
         };
