@@ -18,7 +18,7 @@ pub(crate) use stream::open;
 use crate::service::Shared;
 use pistats_core::report::AsOf;
 use pistats_core::segment::SegmentId;
-use pistats_core::{Day, Micros, SiteId};
+use pistats_core::{Micros, SiteId};
 use roaring::RoaringBitmap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -32,7 +32,6 @@ pub(crate) struct State {
     pub(crate) as_of: AsOf,
     pub(crate) version: u32,
     pub(crate) now: Micros,
-    pub(crate) today: Day,
     pub(crate) causes: whole::Causes,
 }
 
@@ -66,7 +65,7 @@ impl Hub {
         subjects.retain(|_, subject| subject.strong_count() > 0);
         let (tell, newest) = watch::channel(None);
         let parts = self.shared.reading.follow(site, id);
-        tokio::spawn(evaluator::run(self.shared.clone(), site, id, parts, tell));
+        tokio::spawn(evaluator::run(id, parts, tell));
         let subject = Arc::new(Subject { newest });
         subjects.insert((site, id), Arc::downgrade(&subject));
         subject

@@ -10,6 +10,7 @@
 //!   retention  cohorts of a history worked out by hand, by days, weeks and months
 //!   journey    whose, page by page                                lists   breakdowns from sheets of clean, dirty and mixed days
 //!   segments who is in random segments, by SQL and by bitmaps        cut    reports of every kind, cut by them
+//!   shown    the statement that a preview of a segment shows
 //!   flips    whether the comparison of segments would find a wrong comparison in the SQL
 //!   realtime   what the living side says, of the key's site; under filters, what the oracle says
 //!   visitors   who was seen last, page by page, as the oracle says
@@ -34,6 +35,7 @@ mod retention;
 mod rollups;
 mod sample;
 mod segments;
+mod shown;
 mod visitors;
 mod warehouse;
 mod zones;

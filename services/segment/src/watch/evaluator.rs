@@ -2,8 +2,6 @@
 
 use super::Told;
 use super::whole::Whole;
-use crate::service::Shared;
-use pistats_core::SiteId;
 use pistats_core::segment::SegmentId;
 use pistats_core::segment::follow::Part;
 use std::sync::Arc;
@@ -18,13 +16,7 @@ const PACE: Duration = Duration::from_secs(1);
 const FIRST_WITHIN: Duration = Duration::from_secs(60);
 
 /// Goes on until nobody watches, the segment is gone or nobody tells of it.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    site: SiteId,
-    id: SegmentId,
-    mut parts: mpsc::Receiver<Part>,
-    tell: watch::Sender<Told>,
-) {
+pub(super) async fn run(id: SegmentId, mut parts: mpsc::Receiver<Part>, tell: watch::Sender<Told>) {
     let mut whole = Whole::default();
     let mut due = Instant::now();
     let (mut is_dirty, mut is_known) = (false, false);
@@ -47,10 +39,7 @@ pub(super) async fn run(
         if !is_dirty || Instant::now() < due {
             continue;
         }
-        let Some(site) = shared.directory.load().site(site).cloned() else {
-            break Status::unauthenticated("the site of this key is gone");
-        };
-        if let Some(state) = whole.state(|now| site.zone.day_of(now)) {
+        if let Some(state) = whole.state() {
             tell.send_replace(Some(Ok(Arc::new(state))));
             due = Instant::now() + PACE;
             (is_dirty, is_known) = (false, true);

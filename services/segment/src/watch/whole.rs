@@ -5,7 +5,7 @@ use pistats_core::ids::PARTITIONS;
 use pistats_core::report::AsOf;
 use pistats_core::segment::follow::{Cause, News, Part, Told};
 use pistats_core::segment::{Move, SegmentId};
-use pistats_core::{Micros, Offset, VisitorNo};
+use pistats_core::{Offset, VisitorNo};
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl Whole {
     }
 
     /// The whole as it is; nothing while a partition is in no part or in two, or parts are of several generations or versions.
-    pub(super) fn state(&self, day_of: impl Fn(Micros) -> pistats_core::Day) -> Option<State> {
+    pub(super) fn state(&self) -> Option<State> {
         let first = &self.parts.values().find(|known| !known.told.next_offsets.is_empty())?.told;
         let mut next_offsets: Vec<Option<Offset>> = vec![None; usize::from(PARTITIONS)];
         let (mut members, mut now) = (RoaringBitmap::new(), first.now);
@@ -86,7 +86,7 @@ impl Whole {
         let next_offsets = next_offsets.into_iter().collect::<Option<Vec<Offset>>>()?;
         let as_of = AsOf { generation: first.generation, next_offsets };
         let (version, causes) = (first.version, self.causes);
-        Some(State { members: Arc::new(members), as_of, version, now, today: day_of(now), causes })
+        Some(State { members: Arc::new(members), as_of, version, now, causes })
     }
 }
 
@@ -99,7 +99,7 @@ fn small(visitor: VisitorNo) -> Result<u32, Status> {
 mod tests {
     use super::*;
     use pistats_core::segment::follow::Moved;
-    use pistats_core::{Day, Generation, PartitionId};
+    use pistats_core::{Generation, Micros, PartitionId};
 
     fn part(number: usize, partitions: std::ops::Range<u16>, generation: u64, news: News) -> Part {
         let next_offsets = partitions.map(|partition| (PartitionId(partition), Offset(3))).collect();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn found(whole: &Whole) -> Option<Vec<u32>> {
-        whole.state(|_| Day(0)).map(|state| state.members.iter().collect())
+        whole.state().map(|state| state.members.iter().collect())
     }
 
     #[test]
