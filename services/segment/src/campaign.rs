@@ -34,6 +34,6 @@ mod site;
 mod usual;
 
 pub use channel::Channel;
-pub(crate) use enters::Differences;
 pub use enters::Enters;
+pub(crate) use enters::Followed;
 pub use service::{Push, PushSettings};

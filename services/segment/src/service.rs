@@ -1,6 +1,6 @@
 //! The calls of segment.v1.
 
-use crate::campaign::{Channel, Differences, Push, PushSettings};
+use crate::campaign::{Channel, Followed, Push, PushSettings};
 use crate::kept::{self, Kept, MOST_SEGMENTS};
 use crate::reading::{Members, Reader, Reading};
 use crate::watch::{self, Hub};
@@ -81,7 +81,7 @@ impl Segment {
         visitor_secret: [u8; 32],
         settings: PushSettings,
     ) -> Push {
-        let enters = Arc::new(Differences(self.hub.clone()));
+        let enters = Arc::new(Followed(self.shared.clone()));
         Push::new(self.shared.clone(), store, channel, enters, visitor_secret, settings)
     }
 

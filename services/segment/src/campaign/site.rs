@@ -16,6 +16,7 @@ use super::audience::Audience;
 use super::kept;
 use super::moments::Window;
 use super::service::Campaigns;
+use crate::kept::Kept;
 use crate::status;
 use deliver::Answer;
 use pistats_core::directory::Site;
@@ -159,8 +160,9 @@ impl Serving {
             let active = self.active.iter().find(|active| active.row.id == *id);
             active.is_some_and(|active| active.row.state == CampaignState::Running)
         };
+        // One that ended is begun anew: whoever tells of the segment may be back.
         self.follows.retain(|id, follow| {
-            let stays = is_followed(id);
+            let stays = is_followed(id) && !follow.is_finished();
             if !stays {
                 follow.abort();
             }
@@ -170,7 +172,7 @@ impl Serving {
         self.held.retain(|_, until| *until > now);
         for at in 0..self.active.len() {
             self.plan(at).await?;
-            self.follow(at);
+            self.follow(at).await?;
             self.end(at).await?;
         }
         let is_over = |row: &CampaignRow| matches!(row.state, CampaignState::Done | CampaignState::Cancelled);
@@ -178,13 +180,17 @@ impl Serving {
         Ok(())
     }
 
-    /// Begins to follow the segment of a campaign on entering.
-    fn follow(&mut self, at: usize) {
-        let Some(active) = self.active.get(at) else { return };
-        let (id, Some(segment)) = (active.row.id, active.content.segment) else { return };
+    /// Begins to follow the segment of a campaign on entering, if there is still one.
+    async fn follow(&mut self, at: usize) -> Result<(), Status> {
+        let Some(active) = self.active.get(at) else { return Ok(()) };
+        let (id, Some(segment)) = (active.row.id, active.content.segment) else { return Ok(()) };
         let is_meant = active.content.schedule == Schedule::OnEnter && active.row.state == CampaignState::Running;
         if !is_meant || self.follows.contains_key(&id) {
-            return;
+            return Ok(());
+        }
+        let kept = Kept::read(self.campaigns.shared.segments.as_ref(), &self.site).await?;
+        if let Err(error) = kept.tree(segment) {
+            return self.give_up(at, &error).await;
         }
         use futures::StreamExt as _;
         let mut stream = self.campaigns.enters.follow(self.lease.site, segment);
@@ -197,6 +203,7 @@ impl Serving {
             }
         });
         self.follows.insert(id, task.abort_handle());
+        Ok(())
     }
 
     /// Ends a campaign whose messages are all served, and that plans no more.

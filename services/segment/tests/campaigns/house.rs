@@ -4,10 +4,9 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pistats_core::directory::{Key, KeyHash, Site};
 use pistats_core::report::AsOf;
-use pistats_core::segment::Plan;
-use pistats_core::{
-    Changes, Day, Directory, Generation, Micros, Offset, Scope, SiteChange, SiteId, VisitorKey, VisitorNo, Zone,
-};
+use pistats_core::segment::follow::{Cause, Moved, News, Part, Told};
+use pistats_core::segment::{Move, Plan, SegmentId};
+use pistats_core::{Directory, Generation, Micros, Offset, PartitionId, Scope, SiteId, VisitorKey, VisitorNo, Zone};
 use pistats_proto::push::v1::push_service_server::PushService;
 use pistats_proto::push::v1::schedule::When;
 use pistats_proto::push::v1::*;
@@ -20,7 +19,7 @@ use pistats_store::{Commit, DuckConfig, DuckStore, EventRow, Owner, Sign, Store,
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tonic::{Request, Status};
 
@@ -40,9 +39,8 @@ pub(crate) const NOON: Micros = Micros(1_774_699_200_000_000);
 /// What the reading side finds.
 pub(crate) struct World {
     members: Mutex<Vec<u32>>,
-    offsets: Mutex<Vec<u64>>,
     now: Mutex<Micros>,
-    changes: broadcast::Sender<Arc<Changes>>,
+    followers: Mutex<Vec<mpsc::Sender<Part>>>,
 }
 
 impl World {
@@ -59,11 +57,29 @@ impl World {
         *self.now.lock().unwrap() = now;
     }
 
-    fn tell(&self) {
-        let change = SiteChange { site: SITE, first: Day(0), last: Day(0) };
-        let told = Changes { number: 1, committed: self.now(), is_reset: false, sites: vec![change] };
-        // Nobody may listen.
-        _ = self.changes.send(Arc::new(told));
+    /// Tells all who follow the segment.
+    pub(crate) fn tell(&self, news: News) {
+        let next_offsets = PartitionId::all().map(|partition| (partition, Offset(0))).collect();
+        let told = Told { version: 1, generation: Generation(1), next_offsets, now: self.now(), news };
+        let followers = self.followers.lock().unwrap();
+        followers.iter().for_each(|follower| drop(follower.try_send(Part { number: 0, told: told.clone() })));
+    }
+
+    /// Tells that a visitor has moved.
+    pub(crate) fn moves(&self, number: u64, moved: Move, cause: Cause) {
+        self.tell(News::Moves(vec![Moved { visitor: VisitorNo(number), moved, cause }]));
+    }
+
+    /// How many follow a segment.
+    pub(crate) fn followers(&self) -> usize {
+        let mut followers = self.followers.lock().unwrap();
+        followers.retain(|follower| !follower.is_closed());
+        followers.len()
+    }
+
+    /// Nobody tells of segments any more.
+    pub(crate) fn fall_silent(&self) {
+        self.followers.lock().unwrap().clear();
     }
 }
 
@@ -71,8 +87,7 @@ impl World {
 impl Reading for World {
     async fn members(&self, _: &Site, _: Plan, _: bool) -> Result<Members, Status> {
         let numbers = self.members.lock().unwrap().iter().copied().collect();
-        let next_offsets = self.offsets.lock().unwrap().iter().map(|next| Offset(*next)).collect();
-        let as_of = AsOf { generation: Generation(1), next_offsets };
+        let as_of = AsOf { generation: Generation(1), next_offsets: vec![Offset(0); 8] };
         Ok(Members { as_of, numbers, reader: Reader::Sql })
     }
 
@@ -80,8 +95,10 @@ impl Reading for World {
         Written { sql: "SELECT 1".into(), values: vec![] }
     }
 
-    fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {
-        self.changes.subscribe()
+    fn follow(&self, _: SiteId, _: SegmentId) -> mpsc::Receiver<Part> {
+        let (tell, parts) = mpsc::channel(64);
+        self.followers.lock().unwrap().push(tell);
+        parts
     }
 
     fn now(&self) -> Micros {
@@ -170,12 +187,7 @@ impl House {
         let sites = [site(7, "shop.example.org", false), site(8, "other.example.org", true), site(9, "My shop", false)];
         let directory = Arc::new(ArcSwap::from_pointee(Directory::new(sites, keys)));
         let store = Arc::new(DuckStore::open(DuckConfig::memory()).unwrap());
-        let world = Arc::new(World {
-            members: Mutex::default(),
-            offsets: Mutex::new(vec![0; 8]),
-            now: Mutex::new(NOON),
-            changes: broadcast::Sender::new(16),
-        });
+        let world = Arc::new(World { members: Mutex::default(), now: Mutex::new(NOON), followers: Mutex::default() });
         let post = Arc::new(Post { answers: Mutex::default(), sent: Mutex::default(), gate: Semaphore::new(1 << 20) });
         let segments = Segment::new(store.clone(), store.clone(), world.clone(), directory, &Settings::default());
         let push = segments.push(store.clone(), post.clone(), SECRET, settings());
@@ -204,25 +216,8 @@ impl House {
         self.does(number, times, &[]).await;
     }
 
+    /// The same as clicks, where there are properties.
     pub(crate) async fn does(&self, number: u64, times: &[Micros], properties: &[(&str, &str)]) {
-        self.commit(number, times, properties).await;
-        self.folded(number);
-    }
-
-    /// A visitor does something, by which the segment has these members.
-    pub(crate) async fn enters(&self, number: u64, times: &[Micros], members: &[u64]) {
-        self.commit(number, times, &[]).await;
-        // Who reads members reads the commit that made them so, too.
-        self.world.be(members);
-        self.folded(number);
-    }
-
-    fn folded(&self, number: u64) {
-        self.world.offsets.lock().unwrap()[VisitorNo(number).partition().index()] += 1;
-        self.world.tell();
-    }
-
-    async fn commit(&self, number: u64, times: &[Micros], properties: &[(&str, &str)]) {
         let visitor = VisitorNo(number);
         let partition = visitor.partition();
         let mut commit = Commit::default();
@@ -245,9 +240,8 @@ impl House {
                 *events += 1;
                 *events
             };
-            let offset = Offset(self.world.offsets.lock().unwrap()[partition.index()]);
             let name = if properties.is_empty() { "page_view" } else { "push_click" };
-            let row = EventRow { offset, name, properties, ..sample::event(visitor, *time, id.into()) };
+            let row = EventRow { name, properties, ..sample::event(visitor, *time, id.into()) };
             commit.events.push(&row);
         }
         self.store.commit(commit).await.unwrap();
