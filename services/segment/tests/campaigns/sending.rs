@@ -190,7 +190,7 @@ async fn clicks_come_back_as_events_and_who_unsubscribes_is_counted_where_they_w
     house.visits(9, &[]).await;
     let at = house_now(&house);
     for (visitor, campaign) in [(1, &first), (1, &first), (2, &second), (9, &first)] {
-        house.does(visitor, &[Micros(at)], &[("campaign", campaign), ("url", "/x")]).await;
+        house.does(visitor, &[Micros(at)], &[("campaign", campaign.as_str()), ("url", "/x")]).await;
     }
     house.push.unsubscribe(asked(WRITE, UnsubscribeRequest { endpoint: endpoint("b3") })).await.unwrap();
     let (_, told) = house.get(&first).await;
