@@ -91,13 +91,13 @@ fn expand<const N: usize>(random: &ring::hkdf::Prk, info: &[&[u8]]) -> Option<[u
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::base64url;
     use p256::PublicKey;
 
     /// Decrypts as a browser does, from what RFC 8188 and 8291 say about the receiving side.
-    pub(crate) fn open(body: &[u8], secret: &SecretKey, auth: &[u8; 16]) -> Option<Vec<u8>> {
+    fn open(body: &[u8], secret: &SecretKey, auth: &[u8; 16]) -> Option<Vec<u8>> {
         let (head, sealed) = body.split_at_checked(HEAD_BYTES)?;
         let (salt, sender) = (&head[..16], &head[21..]);
         assert_eq!(&head[16..21], [0, 0, 16, 0, 65]);

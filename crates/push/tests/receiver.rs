@@ -35,8 +35,13 @@ impl Receiver {
         {
             return None;
         }
-        let packages =
-            || python().args(["-c", "import http_ece, cryptography"]).status().is_ok_and(|status| status.success());
+        let packages = || {
+            python()
+                .args(["-c", "import http_ece, cryptography"])
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
+        };
         if !require::found("http_ece", packages, "python3 has no http_ece or cryptography; run tools/test-programs") {
             return None;
         }
@@ -100,6 +105,12 @@ fn python() -> Command {
     python
 }
 
+/// Patient: Python's server lets only a few connections wait, the others knock again after seconds.
+fn settings() -> Settings {
+    let within = Duration::from_secs(60);
+    Settings { reach: Reach::PublicAndLoopback, deadline: within, connect_within: within, ..Settings::default() }
+}
+
 fn id(subscription: &Subscription) -> String {
     subscription.endpoint().rsplit('/').next().expect("a path").to_owned()
 }
@@ -111,7 +122,7 @@ async fn every_message_of_a_thousand_is_decrypted_and_its_token_accepted() {
     let identity = Arc::new(Identity::new(key, Contact::read("mailto:ops@example.org").expect("a contact")));
     let settings =
         Settings { reach: Reach::PublicAndLoopback, deadline: Duration::from_secs(60), ..Settings::default() };
-    let sender = Arc::new(Sender::new(&settings).expect("a sender"));
+    let sender = Arc::new(Sender::new(&settings()).expect("a sender"));
 
     let odd = [(404, 10), (410, 10), (413, 10), (429, 10), (403, 5), (503, 5), (500, 5), (307, 5)];
     let statuses = odd.iter().flat_map(|(status, times)| vec![*status; *times]).chain(vec![201; SUBSCRIPTIONS]);
@@ -171,7 +182,7 @@ async fn the_greatest_payload_is_taken_and_a_foreign_key_is_not() {
     let contact = || Contact::read("https://example.org/push").expect("a contact");
     let settings =
         Settings { reach: Reach::PublicAndLoopback, deadline: Duration::from_secs(60), ..Settings::default() };
-    let sender = Sender::new(&settings).expect("a sender");
+    let sender = Sender::new(&settings()).expect("a sender");
 
     let to = receiver.subscription(201);
     let payload = "x".repeat(MOST_PAYLOAD_BYTES);
