@@ -159,6 +159,18 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "a measurement: cargo test --release -p pistats-push --lib measured -- --ignored --nocapture"]
+    fn measured_messages_a_second() {
+        let browser = key::random_secret().expect("a key");
+        let receiver = Receiver { public: &browser.public_key(), auth: &[7; 16] };
+        let begun = std::time::Instant::now();
+        for _ in 0..2_000 {
+            assert!(seal(&[b'a'; 500], &receiver).is_some());
+        }
+        println!("sealing 500 bytes: {:?}", begun.elapsed() / 2_000);
+    }
+
+    #[test]
     fn the_greatest_payload_fills_the_greatest_body() {
         let browser = key::random_secret().expect("a key");
         let receiver = Receiver { public: &browser.public_key(), auth: &[7; 16] };

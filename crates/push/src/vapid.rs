@@ -138,6 +138,18 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "a measurement: cargo test --release -p pistats-push --lib measured -- --ignored --nocapture"]
+    fn measured_tokens_a_second() {
+        let contact = Contact::read("mailto:ops@example.org").expect("a contact");
+        let identity = Identity::new(VapidKey::generate().expect("a key"), contact);
+        let begun = std::time::Instant::now();
+        for now in 0..2_000 {
+            assert!(identity.authorization("https://push.example.net", now).is_some());
+        }
+        println!("signing a token: {:?}", begun.elapsed() / 2_000);
+    }
+
+    #[test]
     fn a_contact_is_somebody_who_can_be_written_to() {
         for good in ["mailto:ops@example.org", "https://example.org/push", " mailto:a@b.example "] {
             assert!(Contact::read(good).is_ok(), "{good}");
