@@ -6,6 +6,7 @@
 
 pub mod live;
 pub mod log;
+pub mod push;
 pub mod query;
 pub mod segment;
 

@@ -54,6 +54,14 @@ impl VapidKey {
         VapidKey::of(SecretKey::from_slice(&bytes).map_err(|_| BadKey::Range)?)
     }
 
+    /// Reads what [`VapidKey::secret_bytes`] gave.
+    pub fn from_bytes(bytes: &[u8]) -> Result<VapidKey, BadKey> {
+        if bytes.len() != SECRET_BYTES {
+            return Err(BadKey::Length(bytes.len()));
+        }
+        VapidKey::of(SecretKey::from_slice(bytes).map_err(|_| BadKey::Range)?)
+    }
+
     fn of(secret: SecretKey) -> Result<VapidKey, BadKey> {
         let public = point(&secret.public_key());
         let signer = EcdsaKeyPair::from_private_key_and_public_key(
@@ -68,6 +76,16 @@ impl VapidKey {
     /// The secret half, 43 characters: to be kept like a password.
     pub fn secret_text(&self) -> String {
         base64url::write(&self.secret.to_bytes())
+    }
+
+    /// The secret half: to be kept like a password.
+    pub fn secret_bytes(&self) -> [u8; SECRET_BYTES] {
+        self.secret.to_bytes().into()
+    }
+
+    /// The public half: the uncompressed point.
+    pub fn public_bytes(&self) -> [u8; PUBLIC_BYTES] {
+        self.public
     }
 
     /// The public half, 87 characters: what a page passes to `pushManager.subscribe` as `applicationServerKey`.
@@ -130,6 +148,9 @@ mod tests {
         let again = VapidKey::from_text(&format!(" {text}\n")).expect("the same key");
         assert_eq!((again.secret_text(), again.public_text()), (text, key.public_text()));
         assert_ne!(VapidKey::generate().expect("another"), key);
+        let again = VapidKey::from_bytes(&key.secret_bytes()).expect("the same key");
+        assert_eq!((again.secret_bytes(), again.public_bytes()), (key.secret_bytes(), key.public_bytes()));
+        assert_eq!(VapidKey::from_bytes(&[1; 31]).err(), Some(BadKey::Length(31)));
     }
 
     #[test]

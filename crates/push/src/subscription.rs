@@ -84,6 +84,24 @@ impl Subscription {
         Ok(Subscription { endpoint, public, auth })
     }
 
+    /// The same of keys as bytes.
+    pub fn from_bytes(
+        endpoint: &str,
+        p256dh: &[u8],
+        auth: &[u8],
+        reach: Reach,
+    ) -> Result<Subscription, BadSubscription> {
+        let bad = |field| move |fault| BadSubscription { field, fault };
+        let endpoint = Endpoint::read(endpoint, reach).map_err(bad(Field::Endpoint))?;
+        let length = |bytes: &[u8], must| Fault::Length { bytes: bytes.len(), must };
+        if p256dh.len() != PUBLIC_BYTES {
+            return Err(bad(Field::P256dh)(length(p256dh, PUBLIC_BYTES)));
+        }
+        let public = PublicKey::from_sec1_bytes(p256dh).map_err(|_| bad(Field::P256dh)(Fault::NoPoint))?;
+        let auth = auth.try_into().map_err(|_| bad(Field::Auth)(length(auth, AUTH_BYTES)))?;
+        Ok(Subscription { endpoint, public, auth })
+    }
+
     /// The endpoint in its one normal form: equal texts, equal subscription.
     pub fn endpoint(&self) -> &str {
         self.endpoint.url.as_str()
@@ -97,6 +115,16 @@ impl Subscription {
     /// The shared secret as text.
     pub fn auth(&self) -> String {
         base64url::write(&self.auth)
+    }
+
+    /// The browser's public key: the uncompressed point.
+    pub fn p256dh_bytes(&self) -> [u8; PUBLIC_BYTES] {
+        key::point(&self.public)
+    }
+
+    /// The shared secret.
+    pub fn auth_bytes(&self) -> [u8; AUTH_BYTES] {
+        self.auth
     }
 
     /// The push service: scheme, host, and the port if it is not the scheme's own.

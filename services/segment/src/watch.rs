@@ -43,6 +43,13 @@ pub(crate) struct Subject {
     newest: watch::Receiver<Told>,
 }
 
+impl Subject {
+    /// Of states from now on, beginning with the newest.
+    pub(crate) fn receiver(&self) -> watch::Receiver<Told> {
+        self.newest.clone()
+    }
+}
+
 /// All that is watched.
 pub(crate) struct Hub {
     pub(crate) shared: Arc<Shared>,
