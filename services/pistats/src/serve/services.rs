@@ -2,6 +2,7 @@
 
 use super::afar::Afar;
 use super::directory::Source;
+use super::following::Follows;
 use super::peers;
 use super::reading::Readers;
 use super::relay::Relay;
@@ -113,6 +114,10 @@ pub(super) fn make(
     if has(Role::Query) || has(Role::Segment) {
         let others = peers::aggregates(config, &secrets.instance_key)?;
         let afar = (!others.is_empty()).then(|| Arc::new(Afar::new(others.clone())));
+        let follows = match (others.is_empty(), &aggregator) {
+            (true, Some(here)) => Follows::Here(here.observer()),
+            _ => Follows::Afar(others.clone()),
+        };
         let living: Arc<dyn Living> = match (&afar, &aggregator) {
             (Some(afar), _) => afar.clone(),
             (None, Some(here)) => Arc::new(living::Here(here.observer())),
@@ -132,7 +137,7 @@ pub(super) fn make(
         }
         if has(Role::Segment) {
             let Warehouse { store, segments, pushing, .. } = warehouse()?;
-            let reading = Arc::new(Readers { query, living, engine });
+            let reading = Arc::new(Readers { query, follows, engine });
             let segment = Segment::new(store, segments, reading, directory.clone(), &Default::default());
             let channel = Arc::new(config.push.sender().map_err(|error| format!("push: {error}"))?);
             let push = segment.push(pushing, channel, secrets.visitor_secret, config.push.settings());

@@ -49,3 +49,17 @@ fn both_engines_are_asked_in_the_same_words() {
     let text = |engine| statement(&tenant(engine), &plan(&tree(), Day(100))).sql;
     assert_eq!(text(Engine::DuckDb), text(Engine::Postgres));
 }
+
+/// What `Preview` shows of [`tree`]; its values are told beside it.
+const SHOWN: &str = include_str!("shown.sql");
+
+#[test]
+fn a_preview_shows_this_statement_and_these_values() {
+    for engine in [Engine::DuckDb, Engine::Postgres] {
+        let statement = statement(&tenant(engine), &plan(&tree(), Day(100)));
+        let values = statement.values.iter().enumerate();
+        let values: String = values.map(|(number, value)| format!("-- ${}: {value:?}\n", number + 1)).collect();
+        let shown = format!("{}\n{values}", statement.sql);
+        assert_eq!(shown, SHOWN, "if it is meant, shown.sql is to be:\n{shown}");
+    }
+}
