@@ -5,12 +5,12 @@
 
 import { isDay } from "./days.js";
 import { COMPARE_NAMES, type CompareKey } from "./compare.js";
-import { dimension } from "./dimensions.js";
+import { dimension, SEGMENT } from "./dimensions.js";
 import { readFilter, writeFilter, type FilterChoice } from "./filter.js";
 import { RANGE_NAMES, type IntervalKey, type RangeChoice, type RangeKey } from "./range.js";
 import { METRIC_KEYS, type MetricKey } from "../show/metrics.js";
 
-export const VIEWS = ["overview", "live", "retention", "funnels", "journeys", "sites", "setup", "pipeline"] as const;
+export const VIEWS = ["overview", "live", "retention", "funnels", "journeys", "segments", "sites", "setup", "pipeline"] as const;
 export type View = (typeof VIEWS)[number];
 
 export type BotsKey = "exclude" | "include" | "only";
@@ -41,6 +41,14 @@ export interface FunnelChoice {
   reentry: boolean;
 }
 
+export interface SegmentChoice {
+  /** The segment that is shown; `new` for one that is not kept yet. */
+  id: string;
+  isEdited: boolean;
+  /** What is being edited, as JSON of the contract's tree. */
+  tree: string;
+}
+
 export interface State {
   view: View;
   /** Name of the site. */
@@ -59,13 +67,14 @@ export interface State {
   funnel: FunnelChoice;
   /** Whose journey. */
   visitor: string;
+  segment: SegmentChoice;
 }
 
 export const USUAL: State = {
   view: "overview", site: "", range: { key: "7d" }, compare: "none", metric: "visitors", bots: "exclude", filters: [], cards: {},
   retention: { by: "week", mode: "first", week: "monday", start: [], returning: [] },
   funnel: { steps: [], limit: 0, order: "loose", reentry: false },
-  visitor: "",
+  visitor: "", segment: { id: "", isEdited: false, tree: "" },
 };
 
 const CARDS = ["sources", "pages", "places", "devices", "events"];
@@ -104,6 +113,11 @@ export function writeState(state: State): string {
   put("sequence", funnel.order, "loose");
   put("reentry", funnel.reentry ? "yes" : "");
   put("visitor", state.visitor);
+  if (state.view === "segments") {
+    put("segment", state.segment.id);
+    put("edit", state.segment.isEdited ? "yes" : "");
+    put("tree", state.segment.tree);
+  }
   const text = query.toString();
   return `/${state.view === "overview" ? "" : state.view}${text && "?"}${text}`;
 }
@@ -139,15 +153,16 @@ export function readState(address: { pathname: string; search: string }): State 
       reentry: query.get("reentry") === "yes",
     },
     visitor: query.get("visitor") ?? "",
+    segment: { id: query.get("segment") ?? "", isEdited: query.get("edit") === "yes", tree: query.get("tree") ?? "" },
   };
   const interval = query.get("interval") as IntervalKey | null;
   if (interval && INTERVALS.includes(interval)) state.interval = interval;
   for (const card of CARDS) {
     const by = query.get(card);
-    if (by && dimension(by)) state.cards[card] = by;
+    if (by && by !== SEGMENT.slug && dimension(by)) state.cards[card] = by;
   }
   const by = query.get("list");
-  if (by && dimension(by)) {
+  if (by && by !== SEGMENT.slug && dimension(by)) {
     state.list = { by, offset: natural(query.get("offset")), search: query.get("search") ?? "", order: one("order", ORDERS, "visitors") };
   }
   return state;
