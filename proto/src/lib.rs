@@ -3,7 +3,7 @@
 //! ```text
 //!   ingest    collect events            aggregate  partitions, replay, live state     record   what lies in the log
 //!   log       read the event log        query      reports                            admin    sites, keys, refusals
-//!   segment   segments: trees, counts, members
+//!   segment   segments: trees, counts, members            push       subscriptions and campaigns
 //!   wire      an event's bytes, read in place         convert   messages as questions and answers of the domain
 //! ```
 //!
@@ -47,6 +47,10 @@ pub mod admin {
 
 pub mod segment {
     package!(v1, "pistats.segment.v1");
+}
+
+pub mod push {
+    package!(v1, "pistats.push.v1");
 }
 
 pub mod convert;
