@@ -21,6 +21,7 @@ import { useStore } from "./state/store.js";
 import type { BotsKey, View } from "./state/url.js";
 import { localDay } from "./state/zone.js";
 import { siteOf, useContext, useSession, type Context } from "./views/context.js";
+import { Campaigns } from "./views/campaigns/campaigns.js";
 import { Funnels } from "./views/funnels/funnels.js";
 import { Journeys } from "./views/journeys/journeys.js";
 import { Live } from "./views/live/live.js";
@@ -34,7 +35,7 @@ import { SignIn } from "./views/signin/signin.js";
 import { Sites } from "./views/sites/sites.js";
 
 /** Views of one site's numbers: with a range and filters above them. */
-const REPORTS: Partial<Record<View, ComponentType<{ context: Context }>>> = { overview: Overview, live: Live, retention: Retention, funnels: Funnels, journeys: Journeys, segments: Segments };
+const REPORTS: Partial<Record<View, ComponentType<{ context: Context }>>> = { overview: Overview, live: Live, retention: Retention, funnels: Funnels, journeys: Journeys, segments: Segments, campaigns: Campaigns };
 const RANGED: View[] = ["overview", "retention", "funnels", "journeys"];
 
 export function App() {

@@ -25,6 +25,9 @@ export class Proxy {
   /** From now on calls get no answer, as if the page were gone before it came. Beacons go through. */
   hangsCalls = false;
 
+  /** Calls that the stand answers itself, by path: the message of the request in, that of the answer out. */
+  readonly answers = new Map<string, (message: Uint8Array) => Uint8Array>();
+
   private constructor(private readonly server: HttpServer, readonly origin: string) {}
 
   static async serve(url: string): Promise<Proxy> {
@@ -51,6 +54,8 @@ export class Proxy {
     const body = Buffer.concat(parts);
     const seen = this.#seen(request, body);
     if (seen?.kind === "call" && this.hangsCalls) return;
+    const answer = request.method === "POST" ? this.answers.get(request.url ?? "") : undefined;
+    if (answer) return respond(response, answer(body.subarray(5)));
     const { host: _, ...headers } = request.headers;
     const onward = forward(url + request.url, { method: request.method ?? "GET", headers }, (answer) => {
       if (seen) seen.status = answer.statusCode ?? 0;
@@ -71,4 +76,15 @@ export class Proxy {
     this.received.push(seen);
     return seen;
   }
+}
+
+/** An answer over grpc-web that any page may read. */
+function respond(response: ServerResponse, message: Uint8Array): void {
+  const frame = (flag: number, bytes: Uint8Array) => {
+    const head = Buffer.alloc(5, flag);
+    head.writeUInt32BE(bytes.length, 1);
+    return Buffer.concat([head, bytes]);
+  };
+  response.writeHead(200, { "content-type": "application/grpc-web+proto", "access-control-allow-origin": "*" });
+  response.end(Buffer.concat([frame(0, message), frame(0x80, Buffer.from("grpc-status: 0\r\n"))]));
 }

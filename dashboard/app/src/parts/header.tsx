@@ -62,7 +62,7 @@ export function Header({ state, site, sites, isOperator, onHelp }: Props) {
 function SitePicker({ site, sites, view }: { site: Site; sites: Site[]; view: View }) {
   if (sites.length < 2) return <span class="site-name"><bdi>{site.name}</bdi></span>;
   // Filters and steps are about one site's pages: another site begins without them.
-  const pick = (name: string) => go({ site: name, view: view === "sites" ? "overview" : view, filters: [], list: undefined, visitor: "", segment: USUAL.segment });
+  const pick = (name: string) => go({ site: name, view: view === "sites" ? "overview" : view, filters: [], list: undefined, visitor: "", segment: USUAL.segment, campaign: USUAL.campaign });
   return (
     <label class="select site-picker">
       <span class="sr-only">Site</span>

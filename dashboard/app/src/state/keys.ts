@@ -16,12 +16,12 @@ export interface Shortcut {
 const range = (key: string, says: string, chosen: RangeKey): Shortcut => ({ key, says, command: () => ({ go: { range: { key: chosen } } }) });
 
 export const VIEW_NAMES: Record<View, string> = {
-  overview: "Overview", live: "Live", retention: "Retention", funnels: "Funnels", journeys: "Journeys", segments: "Segments", sites: "All sites", setup: "Set-up", pipeline: "Pipeline",
+  overview: "Overview", live: "Live", retention: "Retention", funnels: "Funnels", journeys: "Journeys", segments: "Segments", campaigns: "Campaigns", sites: "All sites", setup: "Set-up", pipeline: "Pipeline",
 };
 
 /** The first page of a view. */
 export function firstOf(view: View): Partial<State> {
-  return { view, list: undefined, segment: USUAL.segment };
+  return { view, list: undefined, segment: USUAL.segment, campaign: USUAL.campaign };
 }
 
 export const SHORTCUTS: Shortcut[] = [

@@ -10,7 +10,7 @@ import { readFilter, writeFilter, type FilterChoice } from "./filter.js";
 import { RANGE_NAMES, type IntervalKey, type RangeChoice, type RangeKey } from "./range.js";
 import { METRIC_KEYS, type MetricKey } from "../show/metrics.js";
 
-export const VIEWS = ["overview", "live", "retention", "funnels", "journeys", "segments", "sites", "setup", "pipeline"] as const;
+export const VIEWS = ["overview", "live", "retention", "funnels", "journeys", "segments", "campaigns", "sites", "setup", "pipeline"] as const;
 export type View = (typeof VIEWS)[number];
 
 export type BotsKey = "exclude" | "include" | "only";
@@ -49,6 +49,14 @@ export interface SegmentChoice {
   tree: string;
 }
 
+export interface CampaignChoice {
+  /** The campaign that is shown; `new` for one that is not kept yet. */
+  id: string;
+  isEdited: boolean;
+  /** Of a new one: the segment that it is begun with. */
+  segment: string;
+}
+
 export interface State {
   view: View;
   /** Name of the site. */
@@ -68,13 +76,14 @@ export interface State {
   /** Whose journey. */
   visitor: string;
   segment: SegmentChoice;
+  campaign: CampaignChoice;
 }
 
 export const USUAL: State = {
   view: "overview", site: "", range: { key: "7d" }, compare: "none", metric: "visitors", bots: "exclude", filters: [], cards: {},
   retention: { by: "week", mode: "first", week: "monday", start: [], returning: [] },
   funnel: { steps: [], limit: 0, order: "loose", reentry: false },
-  visitor: "", segment: { id: "", isEdited: false, tree: "" },
+  visitor: "", segment: { id: "", isEdited: false, tree: "" }, campaign: { id: "", isEdited: false, segment: "" },
 };
 
 const CARDS = ["sources", "pages", "places", "devices", "events"];
@@ -118,6 +127,11 @@ export function writeState(state: State): string {
     put("edit", state.segment.isEdited ? "yes" : "");
     put("tree", state.segment.tree);
   }
+  if (state.view === "campaigns") {
+    put("campaign", state.campaign.id);
+    put("edit", state.campaign.isEdited ? "yes" : "");
+    put("segment", state.campaign.segment);
+  }
   const text = query.toString();
   return `/${state.view === "overview" ? "" : state.view}${text && "?"}${text}`;
 }
@@ -130,6 +144,7 @@ export function readState(address: { pathname: string; search: string }): State 
   };
   const filters = (name: string) => query.getAll(name).flatMap((text) => readFilter(text) ?? []);
   const view = VIEWS.find((known) => address.pathname === `/${known}`) ?? "overview";
+  const isEdited = query.get("edit") === "yes";
   const state: State = {
     view,
     site: query.get("site") ?? "",
@@ -153,7 +168,8 @@ export function readState(address: { pathname: string; search: string }): State 
       reentry: query.get("reentry") === "yes",
     },
     visitor: query.get("visitor") ?? "",
-    segment: { id: query.get("segment") ?? "", isEdited: query.get("edit") === "yes", tree: query.get("tree") ?? "" },
+    segment: view === "segments" ? { id: query.get("segment") ?? "", isEdited, tree: query.get("tree") ?? "" } : USUAL.segment,
+    campaign: view === "campaigns" ? { id: query.get("campaign") ?? "", isEdited, segment: query.get("segment") ?? "" } : USUAL.campaign,
   };
   const interval = query.get("interval") as IntervalKey | null;
   if (interval && INTERVALS.includes(interval)) state.interval = interval;

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { calls } from "../../calls/clients.js";
 import { sentence } from "../../calls/failure.js";
+import { useKept as useCampaigns } from "../../campaigns/kept.js";
 import { managing } from "../../calls/session.js";
 import type { Segment } from "../../gen/pistats/segment/v1/segment_pb.js";
 import { follow } from "../../parts/follow.js";
@@ -17,6 +18,7 @@ import { addressOf, go } from "../../state/page.js";
 import { segmentNames } from "../../state/segment_names.js";
 import { useStore } from "../../state/store.js";
 import type { Context } from "../context.js";
+import { openedCampaign } from "../campaigns/list.js";
 import { opened } from "./list.js";
 import { Members } from "./members.js";
 import { NEW } from "./segments.js";
@@ -33,6 +35,9 @@ function Kept({ id, segment, context }: { id: string; segment: Segment; context:
   const names = useStore(segmentNames);
   const filter = { view: "overview" as const, list: undefined, filters: withFilter(state.filters, { by: "segment", operator: "is", values: [id] }) };
   const edit = opened({ id, isEdited: true });
+  const message = openedCampaign({ id: NEW, segment: id });
+  // Where the server has no campaigns, none uses it.
+  const campaigns = (useCampaigns(key).list ?? []).filter(({ content }) => content?.segmentId === id);
   const copy = opened({ id: NEW, tree: segment.root ? writeDraft(fromNode(segment.root)) : "" });
   return (
     <>
@@ -42,6 +47,7 @@ function Kept({ id, segment, context }: { id: string; segment: Segment; context:
           <h1><bdi>{segment.name}</bdi></h1>
           <span class="bar-end">
             <a class="button" href={addressOf(filter)} onClick={(event) => follow(event, () => go(filter))}>See their numbers</a>
+            <a class="button" href={addressOf(message)} onClick={(event) => follow(event, () => go(message))}>Send them a message</a>
             <a class="button" href={addressOf(copy)} onClick={(event) => follow(event, () => go(copy))}>Make one like it</a>
             <a class="button is-main" href={addressOf(edit)} onClick={(event) => follow(event, () => go(edit))}>Change</a>
             <Delete segment={segment} context={context} />
@@ -51,6 +57,7 @@ function Kept({ id, segment, context }: { id: string; segment: Segment; context:
         <p class="sentence">{segment.sentence}</p>
         <p class="hint">
           Version {segment.version}, of {instantText(Number(segment.updatedUs / 1000n), site.zone)}.{" "}
+          {campaigns.length > 0 && `Used in ${campaigns.length} ${campaigns.length === 1 ? "campaign" : "campaigns"}: ${campaigns.map(({ content }) => content?.name).join(", ")}. `}
           {segment.usedIn.length === 0 ? "No other segment uses it." : <>Used in {segment.usedIn.length} {segment.usedIn.length === 1 ? "segment" : "segments"}: {segment.usedIn.map((each, at) => <>{at > 0 && ", "}<a key={each} href={addressOf(opened({ id: each }))} onClick={(event) => follow(event, () => go(opened({ id: each })))}><bdi>{names.get(each) ?? each}</bdi></a></>)}.</>}
         </p>
       </section>
