@@ -45,7 +45,7 @@ export function Chips<O extends string>({ choices, onChange, context, kind, labe
   return (
     <div class="filters">
       {choices.map((choice, at) => (
-        <span key={at} class="chip">
+        <span key={at} class={`chip${most > 1 ? "" : " is-alone"}`}>
           <Menu class="chip-menu" label={<ChipText choice={choice} kind={kind} />}>
             {(close) => (
               <ChipForm context={context} choice={choice} kind={kind}

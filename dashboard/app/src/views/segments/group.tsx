@@ -38,12 +38,12 @@ export function GroupEditor({ draft, path, faults, context, onChange, own }: Pro
         </select>
       </div>
       <Faults faults={ownFaults(faults, path, draft)} />
-      <ol class="clauses">
+      <div class="clauses">
         {draft.nodes.map((node, index) => (
           <Row key={index} number={index + 1} draft={node} path={childPath(path, draft, index)} faults={faults} context={context} own={own}
             onChange={(next) => put(index, next)} onRemove={() => onChange({ ...draft, nodes: draft.nodes.filter((_, at) => at !== index) })} />
         ))}
-      </ol>
+      </div>
       <Menu label={<><Icon name="plus" /> Clause</>} class="add-clause">
         {(close) => OFFERED.map(([kind, name, says]) => (
           <button key={kind} type="button" class="item is-tall" onClick={() => { onChange({ ...draft, nodes: [...draft.nodes, kind === "any" ? group([fresh("did")], "any") : fresh(kind)] }); close(); }}>
@@ -65,7 +65,7 @@ function Row({ draft, path, faults, context, own, number, onChange, onRemove }: 
   const isGroup = draft.kind === "all" || draft.kind === "any";
   const mine = isGroup ? [] : ownFaults(faults, path, draft);
   return (
-    <li class={`clause${mine.length > 0 ? " is-guilty" : ""}`} role="group" aria-label={`Clause ${number}`} data-path={path}>
+    <div class={`clause${mine.length > 0 ? " is-guilty" : ""}`} role="group" aria-label={`Clause ${number}`} data-path={path}>
       <select class="input clause-not" aria-label="Whether it holds" value={draft.isNot ? "not" : "is"} onChange={(event) => onChange({ ...draft, isNot: event.currentTarget.value === "not" })}>
         <option value="is">who</option>
         <option value="not">not those who</option>
@@ -76,7 +76,7 @@ function Row({ draft, path, faults, context, own, number, onChange, onRemove }: 
         <Faults faults={mine} />
       </div>
       <button type="button" class="tool" aria-label={`Remove clause ${number}`} title="Remove" onClick={onRemove}><Icon name="close" /></button>
-    </li>
+    </div>
   );
 }
 

@@ -8,7 +8,7 @@ import { Waiting } from "../../parts/state.js";
 import { Term } from "../../parts/term.js";
 import type { Move, Watched } from "../../segments/watch.js";
 import { compact, whole } from "../../show/numbers.js";
-import { clockText } from "../../show/times.js";
+import { clockText, minuteText } from "../../show/times.js";
 import { People } from "./preview.js";
 
 const SIZE = "Visitors in the segment at this moment, exactly. It moves with events, and at midnight of the site, when days pass.";
@@ -54,5 +54,5 @@ function Turn({ move: { atMs, entered, left, counts: [came, went], cause }, zone
 }
 
 function pointsOf(moves: Move[], zone: string): Point[] {
-  return moves.map(({ atMs, size }) => ({ label: clockText(atMs, zone), tick: clockText(atMs, zone), value: size, isUnfinished: false }));
+  return moves.map(({ atMs, size }) => ({ label: clockText(atMs, zone), tick: minuteText(atMs, zone), value: size, isUnfinished: false }));
 }
