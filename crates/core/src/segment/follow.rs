@@ -96,7 +96,7 @@ mod tests {
     fn only_who_enters_by_an_event_of_the_last_ten_minutes_triggers() {
         let now = Micros(50 * MOST_AGE_US);
         let by = |moved, cause| Moved { visitor: VisitorNo(1), moved, cause };
-        let event = |age| Cause::Event { id: EventId::from_parts(1, 1), time: now.plus(-age) };
+        let event = |age: i64| Cause::Event { id: EventId::from_parts(1, 1), time: now.plus(-age) };
         for (age, triggers) in [(0, true), (-1, true), (MOST_AGE_US, true), (MOST_AGE_US + 1, false)] {
             assert_eq!(by(Move::Enter, event(age)).triggers(now), triggers, "{age} microseconds old");
             assert!(!by(Move::Leave, event(age)).triggers(now));
