@@ -33,8 +33,6 @@ export default defineConfig({
   reporter: [["list"]],
   use: {
     browserName: "chromium",
-    // Chromium without a window says that it is one, and counts as a bot then: reports leave it out.
-    userAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
     launchOptions: {
       executablePath: chromium,
       // As root Chromium has no sandbox; the rest keeps it from asking its makers' hosts for anything.
@@ -46,6 +44,9 @@ export default defineConfig({
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
+        // Chromium without a window says that it is one, and counts as a bot then: reports leave it out. Said to the browser and
+        // not of each page (`userAgent`), which beacons of pages that are being left do not follow.
+        "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
       ],
     },
   },

@@ -213,7 +213,7 @@ fn segments(days: u32) -> Result<[(&'static str, Node); 4], Failure> {
     let last = |so_many: u32| (today.0 - first.0 + 1).unsigned_abs() - days + so_many;
     let event = |name: &str| is(Dimension::EventName, name);
     let did = |conditions, amount, last_days| {
-        leaf(node::Node::Did(Did { conditions, amount: Some(amount), last_days, distinct_days: false }))
+        leaf(node::Node::Did(Did { conditions, amount: Some(amount), last_days, ..Did::default() }))
     };
     let (least, most) = (did::Amount::AtLeast, did::Amount::AtMost);
     let on_days = leaf(node::Node::Did(Did {
@@ -239,7 +239,7 @@ fn segments(days: u32) -> Result<[(&'static str, Node); 4], Failure> {
         [is(Dimension::Path, "/page/0"), event("purchase")].map(|step| Step { conditions: vec![step] }).to_vec();
     let within_us = Micros::HOUR;
     let sequence = vec![
-        leaf(node::Node::Sequence(Sequence { steps, within_us, last_days: last(WINDOW) })),
+        leaf(node::Node::Sequence(Sequence { steps, within_us, last_days: last(WINDOW), ..Sequence::default() })),
         did(vec![is(Dimension::Country, "DE")], least(1), last(WINDOW)),
         not(seen(End::First, seen::When::LastDays(last(7)))),
     ];

@@ -142,6 +142,8 @@ pub enum Window {
     Ever,
     /// Whole local days including today: 1 is today alone.
     LastDays(u32),
+    /// These local days, both included, whatever today is.
+    Between(Day, Day),
 }
 
 /// When the visitor was seen first or last.
@@ -175,6 +177,7 @@ impl Window {
         match self {
             Window::Ever => None,
             Window::LastDays(days) => Some((first_of_last(days, today), today)),
+            Window::Between(first, last) => Some((first, last)),
         }
     }
 }

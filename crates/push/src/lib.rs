@@ -1,9 +1,9 @@
 //! Web push (RFC 8030): a message to the browser of a visitor who agreed to get messages, and when to send it.
 //!
 //! ```text
-//!   Subscription ─┐                        ┌ resolve ▸ check ▸ connect ▸ TLS ▸ one POST ┐
-//!   Message ──────┼─▶ Sender::send ─ seal ─┤         send/dial        send/exchange     ├─▶ Outcome
-//!   Identity ─────┘   send.rs     seal.rs  └── kept connections: send/pool ─────────────┘
+//!   Subscription ─┐                        ┌ look up ▸ check ▸ connect ▸ TLS ┐
+//!   Message ──────┼─▶ Sender::send ─ seal ─┤            send/dial            ├─▶ one POST ─▶ Outcome
+//!   Identity ─────┘                        └ a kept connection: send/pool    ┘   send/connection, send/gate
 //!
 //!   subscription  where a browser can be reached, checked       key       VAPID keys, as text
 //!   message       what is sent, within the limits               vapid     who sends (RFC 8292)

@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn a_payload_of_3993_bytes_passes_and_one_more_does_not() {
-        assert!(Message::new(vec![0; 3993], Duration::ZERO).is_ok());
-        assert_eq!(Message::new(vec![0; 3994], Duration::ZERO), Err(BadMessage::Payload(3994)));
+        assert!(Message::new(vec![0u8; 3993], Duration::ZERO).is_ok());
+        assert_eq!(Message::new(vec![0u8; 3994], Duration::ZERO), Err(BadMessage::Payload(3994)));
         assert!(Message::new("", Duration::ZERO).is_ok());
     }
 
@@ -141,7 +141,7 @@ mod tests {
         let of = |topic: &str| message.clone().with_topic(topic).map(|message| message.topic().map(str::to_owned));
         assert_eq!(of("a-Z_9"), Ok(Some("a-Z_9".to_owned())));
         assert!(of(&"a".repeat(32)).is_ok());
-        for bad in [&"a".repeat(33), "", "a b", "a=", "ä", "a\r\nTTL: 1"] {
+        for bad in ["a".repeat(33).as_str(), "", "a b", "a=", "ä", "a\r\nTTL: 1"] {
             assert_eq!(of(bad).map_err(|bad| bad.field()), Err("topic"), "{bad:?}");
         }
         assert!(message.clone().with_topic_of(&[255; 24]).is_ok());

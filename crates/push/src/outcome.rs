@@ -72,9 +72,6 @@ pub enum NotSent {
     Plain,
     #[error("the machine gives no random numbers to encrypt with")]
     NoRandom,
-    /// The sender was dropped.
-    #[error("the sender is closed")]
-    SenderClosed,
 }
 
 impl Outcome {
@@ -147,6 +144,7 @@ fn shown(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Reach;
 
     fn of(status: u16) -> Outcome {
         Outcome::of_answer(StatusCode::from_u16(status).expect("a status"), Some(b"7"), b"why\r\nnot", 0)
@@ -202,6 +200,4 @@ mod tests {
         assert_eq!(shown("ä".repeat(201).as_bytes()).chars().count(), 200);
         assert_eq!(shown(b"\xff\xfe"), "\u{fffd}\u{fffd}");
     }
-
-    use crate::address::Reach;
 }

@@ -185,6 +185,12 @@ impl Endpoint {
         if url.as_str().len() > MOST_ENDPOINT_BYTES {
             return Err(Fault::TooLong { bytes: url.as_str().len() });
         }
+        // Browsers let more into a name than DNS knows hosts by; here it also goes into headers and claims as it is.
+        if let Some(Host::Domain(name)) = url.host()
+            && !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        {
+            return Err(Fault::NoUrl);
+        }
         let target = url[url::Position::BeforePath..].parse().map_err(|_| Fault::NoUrl)?;
         let port = url.port_or_known_default().filter(|port| *port != 0).ok_or(Fault::NoUrl)?;
         let endpoint = Endpoint { origin: url.origin().ascii_serialization(), target, port, url };

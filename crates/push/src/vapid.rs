@@ -39,6 +39,10 @@ impl Contact {
             return Err(BadContact::TooLong(text.len()));
         }
         let url = url::Url::parse(text).map_err(|_| BadContact::Form)?;
+        // What stands in the claims needs no escape then.
+        if !url.as_str().bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\') {
+            return Err(BadContact::Form);
+        }
         let named = match url.scheme() {
             "mailto" => url
                 .path()
@@ -73,7 +77,7 @@ impl Identity {
     /// The value of `Authorization` for a push service: its origin (`https://push.example.net`), and the seconds since 1970
     /// of now. None: the machine gives no random numbers to sign with.
     pub(crate) fn authorization(&self, origin: &str, now_unix_s: u64) -> Option<String> {
-        // Both texts come out of a URL parser, which leaves no quote, backslash or control character in them.
+        // Neither text has a quote, a backslash or a control character: both were read that way.
         let claims = format!(
             r#"{{"aud":"{origin}","exp":{},"sub":"{}"}}"#,
             now_unix_s.saturating_add(HOLDS.as_secs()),
@@ -134,6 +138,18 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "a measurement: cargo test --release -p pistats-push --lib measured -- --ignored --nocapture"]
+    fn measured_tokens_a_second() {
+        let contact = Contact::read("mailto:ops@example.org").expect("a contact");
+        let identity = Identity::new(VapidKey::generate().expect("a key"), contact);
+        let begun = std::time::Instant::now();
+        for now in 0..2_000 {
+            assert!(identity.authorization("https://push.example.net", now).is_some());
+        }
+        println!("signing a token: {:?}", begun.elapsed() / 2_000);
+    }
+
+    #[test]
     fn a_contact_is_somebody_who_can_be_written_to() {
         for good in ["mailto:ops@example.org", "https://example.org/push", " mailto:a@b.example "] {
             assert!(Contact::read(good).is_ok(), "{good}");
@@ -157,11 +173,12 @@ mod tests {
 
     #[test]
     fn a_contact_cannot_break_out_of_the_claims() {
-        for text in ["mailto:a\"b@example.org", "mailto:a\\b@example.org", "https://example.org/\"},\\"] {
-            let Ok(contact) = Contact::read(text) else { continue };
-            let identity = Identity::new(VapidKey::generate().expect("a key"), contact.clone());
-            let claims = opened(&identity.authorization("https://push.example.net", 1).expect("signed"));
-            assert_eq!(claims["sub"], json!(contact.as_str()), "{text}");
+        for bad in ["mailto:a\"b@example.org", "mailto:a\\b@example.org", "mailto:a@b.example\",\"sub\":\"x"] {
+            assert_eq!(Contact::read(bad), Err(BadContact::Form), "{bad}");
         }
+        let contact = Contact::read("https://example.org/\"},\\?\"").expect("escaped");
+        let identity = Identity::new(VapidKey::generate().expect("a key"), contact.clone());
+        let claims = opened(&identity.authorization("https://push.example.net", 1).expect("signed"));
+        assert_eq!(claims["sub"], json!(contact.as_str()));
     }
 }

@@ -10,6 +10,8 @@ import { Filters } from "./parts/filters.js";
 import { Header } from "./parts/header.js";
 import { Help } from "./parts/help.js";
 import { RangePicker } from "./parts/range.js";
+import { useKept } from "./segments/kept.js";
+import { SaveAsSegment } from "./views/segments/save_as.js";
 import { Waiting } from "./parts/state.js";
 import { commandOf } from "./state/keys.js";
 import { go, state as page } from "./state/page.js";
@@ -19,19 +21,21 @@ import { useStore } from "./state/store.js";
 import type { BotsKey, View } from "./state/url.js";
 import { localDay } from "./state/zone.js";
 import { siteOf, useContext, useSession, type Context } from "./views/context.js";
+import { Campaigns } from "./views/campaigns/campaigns.js";
 import { Funnels } from "./views/funnels/funnels.js";
 import { Journeys } from "./views/journeys/journeys.js";
 import { Live } from "./views/live/live.js";
 import { Overview } from "./views/overview/overview.js";
 import { Pipeline } from "./views/pipeline/pipeline.js";
 import { Retention } from "./views/retention/retention.js";
+import { Segments } from "./views/segments/segments.js";
 import { Setup } from "./views/setup/setup.js";
 import { Expired } from "./views/signin/expired.js";
 import { SignIn } from "./views/signin/signin.js";
 import { Sites } from "./views/sites/sites.js";
 
 /** Views of one site's numbers: with a range and filters above them. */
-const REPORTS: Partial<Record<View, ComponentType<{ context: Context }>>> = { overview: Overview, live: Live, retention: Retention, funnels: Funnels, journeys: Journeys };
+const REPORTS: Partial<Record<View, ComponentType<{ context: Context }>>> = { overview: Overview, live: Live, retention: Retention, funnels: Funnels, journeys: Journeys, segments: Segments, campaigns: Campaigns };
 const RANGED: View[] = ["overview", "retention", "funnels", "journeys"];
 
 export function App() {
@@ -94,6 +98,7 @@ function Body({ view, site, isListed, canMake, opened }: BodyProps) {
 function Report({ view, site, canMake, opened }: { view: View; site: Site; canMake: boolean; opened: { filter: number; custom: number } }) {
   const context = useContext(site);
   const { state } = context;
+  useKept(site.readKey);
   const { failure } = useReport("realtime", site.readKey, { case: "realtime", value: realtime(state.bots, 10) }, TABLES);
   const View = REPORTS[view] ?? Overview;
   if (failure && isKeyFault(failure.code)) return <main class="page" id="main"><Expired site={site} canMake={canMake} /></main>;
@@ -102,6 +107,7 @@ function Report({ view, site, canMake, opened }: { view: View; site: Site; canMa
       {RANGED.includes(view) && (
         <div class="bar-row">
           <Filters filters={state.filters} onChange={(filters) => go({ filters })} context={context} opened={opened.filter} />
+          <SaveAsSegment context={context} />
           <div class="bar-end">
             <label class="select">
               <span class="sr-only">Bots</span>

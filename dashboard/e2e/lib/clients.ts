@@ -3,13 +3,17 @@ import { createClient, type Client, type Interceptor } from "@connectrpc/connect
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { AdminService } from "../../app/src/gen/pistats/admin/v1/admin_pb.js";
 import { IngestService } from "../../app/src/gen/pistats/ingest/v1/ingest_pb.js";
+import { PushService } from "../../app/src/gen/pistats/push/v1/push_pb.js";
+import { SegmentService } from "../../app/src/gen/pistats/segment/v1/segment_pb.js";
 import { QueryService, type ExportedEvent } from "../../app/src/gen/pistats/query/v1/query_pb.js";
 import { Bots } from "../../app/src/gen/pistats/query/v1/query_pb.js";
 
 export interface Clients {
   admin: Client<typeof AdminService>;
   ingest: Client<typeof IngestService>;
+  push: Client<typeof PushService>;
   query: Client<typeof QueryService>;
+  segment: Client<typeof SegmentService>;
 }
 
 export function clients(url: string, key: string): Clients {
@@ -21,7 +25,9 @@ export function clients(url: string, key: string): Clients {
   return {
     admin: createClient(AdminService, transport),
     ingest: createClient(IngestService, transport),
+    push: createClient(PushService, transport),
     query: createClient(QueryService, transport),
+    segment: createClient(SegmentService, transport),
   };
 }
 

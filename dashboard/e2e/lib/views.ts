@@ -63,6 +63,8 @@ export interface Sent {
   referrer?: string;
   title?: string;
   topics?: string[];
+  /** Two letters. */
+  country?: string;
   properties?: Record<string, string>;
 }
 

@@ -1,6 +1,8 @@
 // Where a write key's events may come from: pages of other origins are refused, calls, beacons and pixels alike.
+import { chromium } from "@playwright/test";
 import { exported } from "../lib/clients.js";
 import { html, Pages, snippet } from "../lib/pages.js";
+import { Proxy } from "../lib/proxy.js";
 import { expect, freshName, test } from "../lib/test.js";
 
 test("a page of a foreign origin is refused, is told so once, and nothing of it arrives", async ({ server, context }) => {
@@ -62,19 +64,35 @@ test("a page without scripts is counted by the pixel; on a foreign origin it is 
   await pages.close();
 });
 
-test("a cookieless site tells visitors apart without any id, and stores nothing in the browser", async ({ server, browser }) => {
+test("a cookieless site tells visitors apart without any id, by call and beacon alike, and stores nothing in the browser", async ({ server, launchOptions }) => {
   const site = await server.site(freshName(), { cookieless: true });
-  const pages: Pages = await Pages.serve((path) => (path.startsWith("/js/") ? undefined : html("Cookieless", snippet(pages.origin, site.write, `data-host="${server.url}" data-cookieless`))));
-  for (const userAgent of ["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15"]) {
-    const context = await browser.newContext({ userAgent });
-    const page = await context.newPage();
+  const proxy = await Proxy.serve(server.url);
+  const pages: Pages = await Pages.serve((path) => (path.startsWith("/js/") ? undefined : html("Cookieless", snippet(pages.origin, site.write, `data-host="${proxy.origin}" data-cookieless`))));
+  const agents = ["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15"];
+  for (const agent of agents) {
+    // A browser of its own: where only a page's name is changed, the beacon of a page that is being left has the browser's.
+    const browser = await chromium.launch({ ...launchOptions, args: [...(launchOptions.args ?? []), `--user-agent=${agent}`] });
+    const page = await browser.newPage();
     await page.goto(pages.origin);
+    await page.evaluate(() => (window as any).pistats("click"));
     await page.goto(`${pages.origin}/next`);
     await expect.poll(() => page.evaluate(() => localStorage.length)).toBe(0);
-    await context.close();
+    await expect.poll(async () => (await exported(server.url, site.read)).length).toBe(agents.indexOf(agent) * 4 + 3);
+    // The last event has the beacon alone.
+    proxy.hangsCalls = true;
+    await page.evaluate(() => (window as any).pistats("click"));
+    const closed = page.waitForEvent("close");
+    await page.close({ runBeforeUnload: true });
+    await closed;
+    await expect.poll(async () => (await exported(server.url, site.read)).length).toBe(agents.indexOf(agent) * 4 + 4);
+    proxy.hangsCalls = false;
+    await browser.close();
   }
-  await expect.poll(() => exported(server.url, site.read)).toHaveLength(4);
+  // Both ways of sending were there, and each visitor is the same by both.
+  expect(new Set(proxy.received.map(({ kind, headers }) => `${kind} ${headers["user-agent"]}`)).size).toBe(4);
+  expect(proxy.received.flatMap(({ events }) => events).every(({ visitorId }) => visitorId === "")).toBe(true);
   const visitors = (await exported(server.url, site.read)).map(({ visitor }) => visitor);
   expect(new Set(visitors).size).toBe(2);
   await pages.close();
+  await proxy.close();
 });

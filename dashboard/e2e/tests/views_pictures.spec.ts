@@ -3,6 +3,10 @@
 import AxeBuilder from "@axe-core/playwright";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { create, toJsonString } from "@bufbuild/protobuf";
+import { Scope } from "../../app/src/gen/pistats/admin/v1/admin_pb.js";
+import { Dimension } from "../../app/src/gen/pistats/query/v1/query_pb.js";
+import { NodeSchema, Operator } from "../../app/src/gen/pistats/segment/v1/segment_pb.js";
 import { Server, type Site } from "../lib/server.js";
 import { sendMonth } from "../lib/shop.js";
 import { expect, test } from "../lib/test.js";
@@ -20,6 +24,9 @@ const VIEWS: [name: string, address: string, texts: (string | RegExp)[]][] = [
   ["retention", "/retention?range=30d", ["Cohort", "First time", "100%"]],
   ["funnels", `/funnels?range=30d&${step("event_name=page_view")}&${step("event_name=add_to_cart")}&${step("event_name=purchase")}`, ["went all the way", "Event is purchase"]],
   ["journeys", "/journeys", ["Recent visitors", / ago$|^now$/]],
+  ["segments", "/segments", ["Regulars", "Who came to the shop", "To begin with"]],
+  ["segment-builder", "/segments?segment=new&tree=TREE", ["All of these", "Keep the segment", "Some of them", "Visitors who did \"purchase\""]],
+  ["segment", "/segments?segment=SEGMENT", ["In it now", "People", "Send them a message"]],
   ["sites", "/sites", ["kettle.example", "Page views"]],
   ["setup", "/setup", ["Put this into the head of every page", "Events arrive", "Origins", "Keys"]],
   ["pipeline", "/pipeline", ["Fresh to", "Duplicates removed", "Partitions", "Replay"]],
@@ -29,6 +36,8 @@ const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 390, heig
 
 let server: Server;
 let site: Site;
+/** What stands for a part of an address that only the server knows. */
+const known: Record<string, string> = {};
 
 test.beforeAll(async () => {
   test.setTimeout(120_000);
@@ -36,6 +45,13 @@ test.beforeAll(async () => {
   server = await Server.start();
   site = await server.site("kettle.example");
   await sendMonth(server, site);
+  const { key } = await server.as(server.instanceKey).admin.createKey({ siteId: site.id, scope: Scope.MANAGE, name: "pictures" });
+  const { segment } = server.as(key?.secret ?? "");
+  const shop = create(NodeSchema, { node: { case: "did", value: { conditions: [{ dimension: Dimension.PATH, operator: Operator.STARTS_WITH, values: ["/shop"] }], distinctDays: true, amount: { case: "atLeast", value: 2 }, lastDays: 30 } } });
+  known["SEGMENT"] = (await segment.createSegment({ name: "Who came to the shop", description: "For the letter of the month.", root: shop })).segment?.id ?? "";
+  const bought = create(NodeSchema, { node: { case: "did", value: { conditions: [{ dimension: Dimension.EVENT_NAME, operator: Operator.IS, values: ["purchase"] }], lastDays: 30 } } });
+  const both = create(NodeSchema, { node: { case: "all", value: { nodes: [bought, { node: { case: "not", value: { node: { case: "memberOf", value: known["SEGMENT"] } } } }, { node: { case: "any", value: { nodes: [shop, bought] } } }] } } });
+  known["TREE"] = encodeURIComponent(toJsonString(NodeSchema, both));
 });
 test.afterAll(() => server.stop());
 
@@ -50,7 +66,8 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
       await openAsOperator(page, server, site, "/");
       for (const [name, address, texts] of VIEWS) {
-        await page.goto(`${server.url}${address}${address.includes("?") ? "&" : "?"}site=${site.name}`);
+        const opened = address.replace(/[A-Z]{4,}$/, (part) => known[part] ?? part);
+        await page.goto(`${server.url}${opened}${address.includes("?") ? "&" : "?"}site=${site.name}`);
         for (const text of texts) await expect(page.locator("#app").getByText(text).filter({ visible: true }).first(), `${name}: ${text}`).toBeVisible({ timeout: 20_000 });
         await expect(page.locator(".waiting"), name).toHaveCount(0);
         await expectNoOverflow(page);

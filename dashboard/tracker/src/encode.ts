@@ -58,7 +58,7 @@ const numberField = (number: number, value: number | undefined): Bytes =>
  *
  * Twenty thousand characters are beyond every limit of the collector: what is longer is refused by it, and told, all the same.
  */
-const utf8 = (text: unknown): Bytes => bytesOf(new TextEncoder().encode(String(text).slice(0, 2e4).replace(/\0/g, "")));
+export const utf8 = (text: unknown): Bytes => bytesOf(new TextEncoder().encode(String(text).slice(0, 2e4).replace(/\0/g, "")));
 
 /**
  * A text's field; no text is left out. What a page says of itself is cut at the collector's limit (`most` bytes), between

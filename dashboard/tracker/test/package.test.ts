@@ -39,7 +39,7 @@ const compiles = (text: string): string => {
 
 test("the package holds the modules, their types and the README, and nothing else", () => {
   const [packed] = JSON.parse(run(installed, "npm", "pack", "--dry-run", "--json", "--ignore-scripts"));
-  const modules = ["answer", "core", "encode", "extra", "id", "index", "queue"];
+  const modules = ["answer", "core", "encode", "extra", "id", "index", "push", "queue"];
   const files = modules.flatMap((name) => [`lib/${name}.d.ts`, `lib/${name}.js`]);
   expect(packed.files.map((file: { path: string }) => file.path).sort()).toEqual(["README.md", ...files, "package.json"].sort());
   expect(packed.name).toBe("@pistats/tracker");

@@ -12,6 +12,7 @@ pub use write::to_wire;
 
 use super::query::{NO_SEGMENT_ID, day, dimension, unknown, values};
 use super::{Invalid, Violations};
+use crate::query::v1::DayRange;
 use crate::segment::v1;
 use pistats_core::report::Dimension;
 use pistats_core::segment::{
@@ -96,7 +97,7 @@ impl Reader {
             }
             Some(v1::did::Amount::AtMost(times)) => self.times(&format!("{path}.at_most"), times).map(Amount::AtMost),
         };
-        let window = self.window(path, did.last_days);
+        let window = self.window(path, did.last_days, did.days.as_ref());
         let counted = if did.distinct_days { Counted::Days } else { Counted::Events };
         Some(Node::Did(Did { conditions: conditions?, amount: amount?, counted, window: window? }))
     }
@@ -127,7 +128,7 @@ impl Reader {
                 format!("{us} is no time limit; give 1 to {MOST_WITHIN_US} microseconds (366 days), or 0 for none"),
             ),
         };
-        let window = self.window(path, sequence.last_days);
+        let window = self.window(path, sequence.last_days, sequence.days.as_ref());
         let steps = steps.into_iter().collect::<Option<Vec<_>>>()?;
         Some(Node::Sequence(Sequence { steps, within_us: within_us?, window: window? }))
     }
@@ -162,11 +163,25 @@ impl Reader {
         Some(days)
     }
 
-    fn window(&mut self, path: &str, last_days: u32) -> Option<Window> {
-        match last_days {
-            0 => Some(Window::Ever),
-            days => self.days(&format!("{path}.last_days"), days).map(Window::LastDays),
+    fn window(&mut self, path: &str, last_days: u32, days: Option<&DayRange>) -> Option<Window> {
+        let Some(days) = days else {
+            return match last_days {
+                0 => Some(Window::Ever),
+                days => self.days(&format!("{path}.last_days"), days).map(Window::LastDays),
+            };
+        };
+        if last_days != 0 {
+            return self.wrong.add(format!("{path}.days"), "either days or last_days; leave one of them out");
         }
+        let first = day(&mut self.wrong, &format!("{path}.days.first"), &days.first);
+        let last = day(&mut self.wrong, &format!("{path}.days.last"), &days.last);
+        let (first, last) = (first?, last?);
+        if first > last {
+            return self
+                .wrong
+                .add(format!("{path}.days.last"), format!("{last} lies before {first}, the first of the days"));
+        }
+        Some(Window::Between(first, last))
     }
 
     fn conditions(&mut self, path: &str, conditions: &[v1::Condition]) -> Option<Vec<Condition>> {

@@ -102,6 +102,8 @@ fn window(window: Window) -> String {
         Window::Ever => String::new(),
         Window::LastDays(1) => " today".to_owned(),
         Window::LastDays(days) => format!(" in the last {days} days"),
+        Window::Between(first, last) if first == last => format!(" on {first}"),
+        Window::Between(first, last) => format!(" from {first} to {last}"),
     }
 }
 

@@ -69,8 +69,10 @@ impl Clause<'_> {
                 if all_hold(&did.conditions, event) {
                     *days.entry(day).or_default() += 1;
                 }
-                if let Window::LastDays(last) = did.window {
-                    *days = days.split_off(&first_of_last(last, today));
+                match did.window {
+                    Window::Ever => {}
+                    Window::LastDays(last) => *days = days.split_off(&first_of_last(last, today)),
+                    Window::Between(first, last) => days.retain(|day, _| first <= *day && *day <= last),
                 }
             }
             (Clause::Sequence(sequence), Memory::Marks(marks)) => {
@@ -79,9 +81,13 @@ impl Clause<'_> {
                 if mask != 0 {
                     marks.insert(place, (day, mask));
                 }
-                if let Window::LastDays(last) = sequence.window {
-                    let first = first_of_last(last, today);
-                    marks.retain(|_, (day, _)| *day >= first);
+                match sequence.window {
+                    Window::Ever => {}
+                    Window::LastDays(last) => {
+                        let first = first_of_last(last, today);
+                        marks.retain(|_, (day, _)| *day >= first);
+                    }
+                    Window::Between(first, last) => marks.retain(|_, (day, _)| first <= *day && *day <= last),
                 }
             }
             (Clause::Seen(_), Memory::Last(days)) => {

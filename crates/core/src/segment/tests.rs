@@ -130,6 +130,9 @@ fn every_clause_is_a_sentence() {
         sentence(&did("a", Amount::AtMost(0), Window::LastDays(1)), &names),
         "Visitors who did not \"a\" today."
     );
+    let once = |first, last| sentence(&did("a", Amount::AtLeast(1), Window::Between(first, last)), &names);
+    assert_eq!(once(Day(0), Day(0)), "Visitors who did \"a\" at least once on 1970-01-01.");
+    assert_eq!(once(Day(0), Day(6)), "Visitors who did \"a\" at least once from 1970-01-01 to 1970-01-07.");
 }
 
 #[test]
@@ -158,6 +161,20 @@ fn a_window_ends_at_midnight_without_any_event() {
     assert_eq!(matcher.event(visitor, &Named("purchase", 7)), None, "late, and of a day that is over");
     assert_eq!(matcher.event(visitor, &Named("purchase", 25)), Some(Move::Enter), "late, but within the window");
     assert_eq!((matcher.size(), matcher.members().collect::<Vec<_>>()), (1, vec![visitor]));
+}
+
+#[test]
+fn days_of_the_calendar_stay_whatever_today_is() {
+    let tree = did("purchase", Amount::AtLeast(2), Window::Between(Day(2), Day(3)));
+    let mut matcher = Matcher::new(tree, &Zone::utc(), Micros(0));
+    let visitor = VisitorNo(1);
+    let at = |hour| Named("purchase", hour);
+    // Hours: the last of day 1, the first of day 2, the last of day 3, the first of day 4.
+    assert_eq!([47, 96].map(|hour| matcher.event(visitor, &at(hour))), [None, None], "outside, on both sides");
+    assert_eq!(matcher.event(visitor, &at(48)), None, "one of two");
+    assert_eq!(matcher.event(visitor, &at(95)), Some(Move::Enter));
+    assert_eq!(matcher.advance(Micros(400 * Micros::DAY)), []);
+    assert_eq!(matcher.size(), 1);
 }
 
 #[test]

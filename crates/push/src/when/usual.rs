@@ -18,8 +18,7 @@ pub fn usual_hour(visitor: &Histogram, site: &Histogram) -> u8 {
 /// None: there are no events.
 fn fullest(histogram: &Histogram) -> Option<u8> {
     let most = *histogram.iter().max()?;
-    let hours = (0u8..).zip(histogram);
-    hours.filter(|(_, events)| **events == most && most > 0).map(|(hour, _)| hour).next()
+    (0u8..).zip(histogram).find(|(_, events)| **events == most && most > 0).map(|(hour, _)| hour)
 }
 
 /// When to send to somebody whose usual hour this is: `from` itself if the clock shows that hour, else the next moment at which

@@ -112,6 +112,10 @@ impl<'a> Trees<'a> {
         if self.chance(1, 3) {
             return Window::Ever;
         }
+        if self.chance(1, 6) {
+            let (one, other) = (self.day(), self.day());
+            return Window::Between(one.min(other), one.max(other));
+        }
         // From today back to the day of some event, or a day beside it; or a usual number.
         let day = self.asker.zone.day_of(self.asker.some_time());
         let age = self.asker.zone.day_of(self.now).0 - day.0;

@@ -41,6 +41,7 @@ impl Moment<'_> {
                 };
                 newest <= self.age(day) && self.age(day) <= oldest
             }
+            Window::Between(first, last) => first <= day && day <= last,
         }
     }
 

@@ -7,6 +7,7 @@
 //
 // What is stored is shown at once; the list of sites is asked for beside it.
 
+import { ConnectError } from "@connectrpc/connect";
 import { Scope, type Site as SiteMessage } from "../gen/pistats/admin/v1/admin_pb.js";
 import { Store } from "../state/store.js";
 import { isZone, localDay } from "../state/zone.js";
@@ -20,6 +21,8 @@ export interface Site {
   name: string;
   zone: string;
   readKey?: string;
+  /** Changes segments and campaigns; made when something is first kept. */
+  manageKey?: string;
   /** Public: it stands in the snippet. */
   writeKey?: string;
   isCookieless?: boolean;
@@ -139,7 +142,7 @@ export async function list(): Promise<void> {
 function merged(site: SiteMessage, kept: Site | undefined): Site {
   return {
     id: site.id, name: site.name, zone: isZone(site.timeZone) ? site.timeZone : "UTC", ...settingsOf(site),
-    ...(kept?.readKey ? { readKey: kept.readKey } : {}), ...(kept?.writeKey ? { writeKey: kept.writeKey } : {}),
+    ...(kept?.readKey ? { readKey: kept.readKey } : {}), ...(kept?.writeKey ? { writeKey: kept.writeKey } : {}), ...(kept?.manageKey ? { manageKey: kept.manageKey } : {}),
   };
 }
 
@@ -148,6 +151,31 @@ export async function makeReadKey(site: Site): Promise<void> {
   if (!instance || site.id === 0) return;
   const { key } = await calls(instance).admin.createKey({ siteId: site.id, scope: Scope.READ, name: "dashboard" });
   if (key) change(site.name, { readKey: key.secret });
+}
+
+/** The key that changes what the site keeps. Throws a sentence where this browser may only read. */
+export async function manageKey(name: string): Promise<string> {
+  const { instance, sites } = session.get();
+  const site = sites.find((each) => each.name === name);
+  if (site?.manageKey) return site.manageKey;
+  if (!instance || !site || site.id === 0) throw new Error("This browser has a read key: it shows, and keeps nothing. Sign in with the instance key to keep it.");
+  const { key } = await calls(instance).admin.createKey({ siteId: site.id, scope: Scope.MANAGE, name: "dashboard" });
+  if (!key) throw new Error("The server made no key.");
+  change(name, { manageKey: key.secret });
+  return key.secret;
+}
+
+/**
+ * Work with the manage key. One that was ended since is forgotten, and another one made.
+ */
+export async function managing<T>(name: string, work: (key: string) => Promise<T>): Promise<T> {
+  try {
+    return await work(await manageKey(name));
+  } catch (error) {
+    if (!(error instanceof ConnectError) || !isKeyFault(error.code)) throw error;
+    keep({ sites: session.get().sites.map(({ manageKey: ended, ...site }) => (site.name === name || !ended ? site : { ...site, manageKey: ended })) });
+    return work(await manageKey(name));
+  }
 }
 
 /** Forgets every key of this browser. */

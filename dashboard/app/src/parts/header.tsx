@@ -4,12 +4,12 @@ import { useEffect, useRef } from "preact/hooks";
 import { signOut, type Site } from "../calls/session.js";
 import { COUNTERS, useReport } from "../live/use.js";
 import { whole } from "../show/numbers.js";
-import { VIEW_NAMES } from "../state/keys.js";
+import { firstOf, VIEW_NAMES } from "../state/keys.js";
 import { addressOf, go } from "../state/page.js";
 import { nextTheme, theme } from "../state/prefs.js";
 import { realtime } from "../state/questions.js";
 import { useStore } from "../state/store.js";
-import { VIEWS, type State, type View } from "../state/url.js";
+import { USUAL, VIEWS, type State, type View } from "../state/url.js";
 import { follow } from "./follow.js";
 import { Glow } from "./glow.js";
 import { Icon } from "./icons.js";
@@ -42,8 +42,8 @@ export function Header({ state, site, sites, isOperator, onHelp }: Props) {
       {site && <Current site={site} state={state} />}
       <nav class="views" aria-label="Views" ref={nav}>
         {views.map((view) => (
-          <a key={view} href={addressOf({ view, list: undefined })} aria-current={state.view === view ? "page" : undefined}
-            onClick={(event) => follow(event, () => go({ view, list: undefined }))}>{VIEW_NAMES[view]}</a>
+          <a key={view} href={addressOf(firstOf(view))} aria-current={state.view === view ? "page" : undefined}
+            onClick={(event) => follow(event, () => go(firstOf(view)))}>{VIEW_NAMES[view]}</a>
         ))}
       </nav>
       <div class="top-tools">
@@ -62,7 +62,7 @@ export function Header({ state, site, sites, isOperator, onHelp }: Props) {
 function SitePicker({ site, sites, view }: { site: Site; sites: Site[]; view: View }) {
   if (sites.length < 2) return <span class="site-name"><bdi>{site.name}</bdi></span>;
   // Filters and steps are about one site's pages: another site begins without them.
-  const pick = (name: string) => go({ site: name, view: view === "sites" ? "overview" : view, filters: [], list: undefined, visitor: "" });
+  const pick = (name: string) => go({ site: name, view: view === "sites" ? "overview" : view, filters: [], list: undefined, visitor: "", segment: USUAL.segment, campaign: USUAL.campaign });
   return (
     <label class="select site-picker">
       <span class="sr-only">Site</span>

@@ -1,6 +1,7 @@
 // Values as people call them: countries and languages in the reader's language, an empty value by a name of its own.
 
 import { dimension } from "../state/dimensions.js";
+import { segmentNames } from "../state/segment_names.js";
 
 const locale = typeof navigator === "undefined" ? "en" : navigator.language;
 let regions: Intl.DisplayNames | undefined;
@@ -8,6 +9,7 @@ let languages: Intl.DisplayNames | undefined;
 
 export function valueName(by: string, value: string): string {
   if (value === "") return dimension(by)?.none ?? "(none)";
+  if (by === "segment") return segmentNames.get().get(value) ?? value;
   try {
     if (by === "country" && /^[A-Z]{2}$/.test(value)) return (regions ??= new Intl.DisplayNames(locale, { type: "region" })).of(value) ?? value;
     if (by === "language") return (languages ??= new Intl.DisplayNames(locale, { type: "language" })).of(value) ?? value;

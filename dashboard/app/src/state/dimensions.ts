@@ -41,7 +41,12 @@ const list: [slug: string, number: Dimension, label: string, none: string, defin
 
 export const DIMENSIONS: readonly DimensionInfo[] = list.map(([slug, number, label, none, definition]) => ({ slug, number, label, none, definition }));
 
-const bySlug = new Map(DIMENSIONS.map((info) => [info.slug, info]));
+/** Filters only: nothing is broken down by it. */
+export const SEGMENT: DimensionInfo = {
+  slug: "segment", number: Dimension.SEGMENT, label: "Segments", none: "(no segment)", definition: "The segments that the visitor is in now, whatever the range is.",
+};
+
+const bySlug = new Map([...DIMENSIONS, SEGMENT].map((info) => [info.slug, info]));
 
 /** A dimension of the address: `country`, or `property:plan`. */
 export function dimension(slug: string): DimensionInfo | undefined {

@@ -3,7 +3,7 @@
 import { nextCompare } from "./compare.js";
 import type { Day } from "./days.js";
 import { move, type RangeKey } from "./range.js";
-import { VIEWS, type State, type View } from "./url.js";
+import { USUAL, VIEWS, type State, type View } from "./url.js";
 
 export type Command = { go: Partial<State> } | { act: "help" | "filter" | "custom" | "theme" };
 
@@ -16,8 +16,13 @@ export interface Shortcut {
 const range = (key: string, says: string, chosen: RangeKey): Shortcut => ({ key, says, command: () => ({ go: { range: { key: chosen } } }) });
 
 export const VIEW_NAMES: Record<View, string> = {
-  overview: "Overview", live: "Live", retention: "Retention", funnels: "Funnels", journeys: "Journeys", sites: "All sites", setup: "Set-up", pipeline: "Pipeline",
+  overview: "Overview", live: "Live", retention: "Retention", funnels: "Funnels", journeys: "Journeys", segments: "Segments", campaigns: "Campaigns", sites: "All sites", setup: "Set-up", pipeline: "Pipeline",
 };
+
+/** The first page of a view. */
+export function firstOf(view: View): Partial<State> {
+  return { view, list: undefined, segment: USUAL.segment, campaign: USUAL.campaign };
+}
 
 export const SHORTCUTS: Shortcut[] = [
   range("d", "Today", "today"),
@@ -33,7 +38,7 @@ export const SHORTCUTS: Shortcut[] = [
   { key: "x", says: "Compare: previous period, last year, matching weekdays, not", command: ({ compare }) => ({ go: { compare: nextCompare(compare) } }) },
   { key: "f", says: "Filter", command: () => ({ act: "filter" }) },
   { key: "Escape", says: "Back from a list; take the filters away", command: ({ list }) => ({ go: list ? { list: undefined } : { filters: [] } }) },
-  ...VIEWS.map((view, at): Shortcut => ({ key: String(at + 1), says: VIEW_NAMES[view], command: () => ({ go: { view, list: undefined } }) })),
+  ...VIEWS.map((view, at): Shortcut => ({ key: String((at + 1) % 10), says: VIEW_NAMES[view], command: () => ({ go: firstOf(view) }) })),
   { key: "l", says: "Dark, light, as the system", command: () => ({ act: "theme" }) },
   { key: "?", says: "This help", command: () => ({ act: "help" }) },
 ];

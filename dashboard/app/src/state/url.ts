@@ -5,12 +5,12 @@
 
 import { isDay } from "./days.js";
 import { COMPARE_NAMES, type CompareKey } from "./compare.js";
-import { dimension } from "./dimensions.js";
+import { dimension, SEGMENT } from "./dimensions.js";
 import { readFilter, writeFilter, type FilterChoice } from "./filter.js";
 import { RANGE_NAMES, type IntervalKey, type RangeChoice, type RangeKey } from "./range.js";
 import { METRIC_KEYS, type MetricKey } from "../show/metrics.js";
 
-export const VIEWS = ["overview", "live", "retention", "funnels", "journeys", "sites", "setup", "pipeline"] as const;
+export const VIEWS = ["overview", "live", "retention", "funnels", "journeys", "segments", "campaigns", "sites", "setup", "pipeline"] as const;
 export type View = (typeof VIEWS)[number];
 
 export type BotsKey = "exclude" | "include" | "only";
@@ -41,6 +41,22 @@ export interface FunnelChoice {
   reentry: boolean;
 }
 
+export interface SegmentChoice {
+  /** The segment that is shown; `new` for one that is not kept yet. */
+  id: string;
+  isEdited: boolean;
+  /** What is being edited, as JSON of the contract's tree. */
+  tree: string;
+}
+
+export interface CampaignChoice {
+  /** The campaign that is shown; `new` for one that is not kept yet. */
+  id: string;
+  isEdited: boolean;
+  /** Of a new one: the segment that it is begun with. */
+  segment: string;
+}
+
 export interface State {
   view: View;
   /** Name of the site. */
@@ -59,13 +75,15 @@ export interface State {
   funnel: FunnelChoice;
   /** Whose journey. */
   visitor: string;
+  segment: SegmentChoice;
+  campaign: CampaignChoice;
 }
 
 export const USUAL: State = {
   view: "overview", site: "", range: { key: "7d" }, compare: "none", metric: "visitors", bots: "exclude", filters: [], cards: {},
   retention: { by: "week", mode: "first", week: "monday", start: [], returning: [] },
   funnel: { steps: [], limit: 0, order: "loose", reentry: false },
-  visitor: "",
+  visitor: "", segment: { id: "", isEdited: false, tree: "" }, campaign: { id: "", isEdited: false, segment: "" },
 };
 
 const CARDS = ["sources", "pages", "places", "devices", "events"];
@@ -104,6 +122,16 @@ export function writeState(state: State): string {
   put("sequence", funnel.order, "loose");
   put("reentry", funnel.reentry ? "yes" : "");
   put("visitor", state.visitor);
+  if (state.view === "segments") {
+    put("segment", state.segment.id);
+    put("edit", state.segment.isEdited ? "yes" : "");
+    put("tree", state.segment.tree);
+  }
+  if (state.view === "campaigns") {
+    put("campaign", state.campaign.id);
+    put("edit", state.campaign.isEdited ? "yes" : "");
+    put("segment", state.campaign.segment);
+  }
   const text = query.toString();
   return `/${state.view === "overview" ? "" : state.view}${text && "?"}${text}`;
 }
@@ -116,6 +144,7 @@ export function readState(address: { pathname: string; search: string }): State 
   };
   const filters = (name: string) => query.getAll(name).flatMap((text) => readFilter(text) ?? []);
   const view = VIEWS.find((known) => address.pathname === `/${known}`) ?? "overview";
+  const isEdited = query.get("edit") === "yes";
   const state: State = {
     view,
     site: query.get("site") ?? "",
@@ -139,15 +168,17 @@ export function readState(address: { pathname: string; search: string }): State 
       reentry: query.get("reentry") === "yes",
     },
     visitor: query.get("visitor") ?? "",
+    segment: view === "segments" ? { id: query.get("segment") ?? "", isEdited, tree: query.get("tree") ?? "" } : USUAL.segment,
+    campaign: view === "campaigns" ? { id: query.get("campaign") ?? "", isEdited, segment: query.get("segment") ?? "" } : USUAL.campaign,
   };
   const interval = query.get("interval") as IntervalKey | null;
   if (interval && INTERVALS.includes(interval)) state.interval = interval;
   for (const card of CARDS) {
     const by = query.get(card);
-    if (by && dimension(by)) state.cards[card] = by;
+    if (by && by !== SEGMENT.slug && dimension(by)) state.cards[card] = by;
   }
   const by = query.get("list");
-  if (by && dimension(by)) {
+  if (by && by !== SEGMENT.slug && dimension(by)) {
     state.list = { by, offset: natural(query.get("offset")), search: query.get("search") ?? "", order: one("order", ORDERS, "visitors") };
   }
   return state;

@@ -38,7 +38,7 @@ describe("the keyboard", () => {
     expect(press("d")).toEqual({ go: { range: { key: "today" } } });
     expect(press("ArrowLeft")).toEqual({ go: { range: { key: "7d", date: "2026-03-08" } } });
     expect(press("X")).toEqual({ go: { compare: "previous" } });
-    expect(press("2")).toEqual({ go: { view: "live", list: undefined } });
+    expect(press("2")).toEqual({ go: { view: "live", list: undefined, segment: USUAL.segment, campaign: USUAL.campaign } });
     expect(press("?")).toEqual({ act: "help" });
   });
   it("is silent while somebody types, and leaves the browser's own keys alone", () => {

@@ -23,6 +23,11 @@ fn country(operator: v1::Operator, values: &[&str]) -> v1::Condition {
     }
 }
 
+fn between(first: &str, last: &str, last_days: u32) -> v1::Node {
+    let days = DayRange { first: first.into(), last: last.into() };
+    did(v1::Did { days: Some(days), last_days, ..v1::Did::default() })
+}
+
 /// The fields that are wrong.
 fn wrong(root: &v1::Node) -> Vec<String> {
     let Err(Invalid(violations)) = tree("root", Some(root)) else { return Vec::new() };
@@ -45,6 +50,9 @@ fn every_wrong_node_is_named_by_its_path() {
         node(Wire::Seen(v1::Seen { end: 1, when: Some(v1::seen::When::Since("May".into())) })),
         node(Wire::Latest(v1::Condition { dimension: 0, value: true, ..country(v1::Operator::Is, &["1"]) })),
         did(v1::Did { amount: Some(v1::did::Amount::AtLeast(0)), last_days: 3_661, ..v1::Did::default() }),
+        between("2026-01-05", "2026-01-04", 0),
+        between("2026-01-05", "January", 0),
+        between("2026-01-05", "2026-01-05", 1),
     ]);
     assert_eq!(
         wrong(&root),
@@ -61,9 +69,21 @@ fn every_wrong_node_is_named_by_its_path() {
             "root.any.nodes[8].latest.operator",
             "root.any.nodes[9].did.at_least",
             "root.any.nodes[9].did.last_days",
+            "root.any.nodes[10].did.days.last",
+            "root.any.nodes[11].did.days.last",
+            "root.any.nodes[12].did.days",
         ]
     );
     assert_eq!(tree("root", None).expect_err("nothing there").0[0].field, "root");
+}
+
+#[test]
+fn days_of_the_calendar_are_a_window_of_their_own() {
+    let read = tree("root", Some(&between("2026-01-05", "2026-01-05", 0))).expect("one day");
+    let Node::Did(did) = &read else { panic!("{read:?}") };
+    let day = pistats_core::Day::parse("2026-01-05").expect("a day");
+    assert_eq!(did.window, Window::Between(day, day));
+    assert_eq!(tree("root", Some(&to_wire(&read))).expect("written"), read);
 }
 
 #[test]
@@ -89,7 +109,7 @@ fn each_limit_passes_and_one_more_is_refused() {
 
     let steps = |count, within_us| {
         let steps = vec![v1::Step::default(); count];
-        node(Wire::Sequence(v1::Sequence { steps, within_us, last_days: 0 }))
+        node(Wire::Sequence(v1::Sequence { steps, within_us, ..v1::Sequence::default() }))
     };
     assert_eq!(wrong(&steps(MOST_STEPS, MOST_WITHIN_US)), [""; 0]);
     assert_eq!(wrong(&steps(2, 0)), [""; 0]);

@@ -1,6 +1,6 @@
 //! Trees as messages: what `tree` reads back as the same tree.
 
-use crate::query::v1::Dimension as WireDimension;
+use crate::query::v1::{DayRange, Dimension as WireDimension};
 use crate::segment::v1;
 use pistats_core::report::Dimension;
 use pistats_core::segment::{Amount, Condition, Counted, Did, End, Node, Seen, Sequence, Subject, Test, When, Window};
@@ -19,6 +19,7 @@ pub fn to_wire(tree: &Node) -> v1::Node {
             steps: steps.iter().map(|step| v1::Step { conditions: conditions(step) }).collect(),
             within_us: within_us.unwrap_or(0),
             last_days: last_days(*window),
+            days: days(*window),
         }),
         Node::Seen(of) => Wire::Seen(seen(*of)),
         Node::Member(id) => Wire::MemberOf(id.to_string()),
@@ -35,6 +36,7 @@ fn did(did: &Did) -> v1::Did {
         }),
         distinct_days: did.counted == Counted::Days,
         last_days: last_days(did.window),
+        days: days(did.window),
     }
 }
 
@@ -54,8 +56,15 @@ fn seen(seen: Seen) -> v1::Seen {
 
 fn last_days(window: Window) -> u32 {
     match window {
-        Window::Ever => 0,
+        Window::Ever | Window::Between(..) => 0,
         Window::LastDays(days) => days,
+    }
+}
+
+fn days(window: Window) -> Option<DayRange> {
+    match window {
+        Window::Ever | Window::LastDays(_) => None,
+        Window::Between(first, last) => Some(DayRange { first: first.to_string(), last: last.to_string() }),
     }
 }
 

@@ -193,7 +193,7 @@ impl Feed {
     }
 
     /// The events of the site that history may hold already and that will be told: call it after history was read.
-    pub(crate) fn to_come(&mut self, ids: &mut HashSet<EventId>) -> Result<(), Lost> {
+    pub(crate) fn take_ids(&mut self, ids: &mut HashSet<EventId>) -> Result<(), Lost> {
         loop {
             match self.receiver.try_recv() {
                 Ok(Message::Begun(..)) | Err(TryRecvError::Lagged(_)) => return Err(Lost::Place),

@@ -38,7 +38,7 @@ pub(super) async fn seeded(
         let values = vec![Cell::Int(i64::from(site.id.0)), Cell::Int(pages), Cell::Int(page)];
         let rows = read(setup, of_partitions(&sql, values, folding), folding).await?;
         // After it was read: what is stored from now on is not in the page.
-        feed.to_come(&mut to_come)?;
+        feed.take_ids(&mut to_come)?;
         tokio::task::block_in_place(|| {
             let events = rows.rows.iter().filter_map(|row| Past::read(&columns, row));
             for (visitor, event) in events.filter(|(_, event)| !to_come.contains(&event.id())) {

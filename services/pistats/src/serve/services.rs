@@ -66,7 +66,9 @@ pub(super) fn make(
     };
     let mut server = Server::new(settings).map_err(|error| error.to_string())?.measured(meters);
     let mut beside = Vec::new();
-    backends.fluvio.iter().for_each(|fluvio| metrics::of_fluvio(meters, fluvio.clone()));
+    if let Some(fluvio) = backends.fluvio.clone() {
+        metrics::of_fluvio(meters, move || fluvio.faults());
+    }
 
     let mut collector = None;
     if has(Role::Ingest) {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `/`, any path that names no file | the dashboard's page, which reads the rest of its state from the address | `query` |
 //! | `/assets/…` | its scripts and styles; the name holds a hash, so they are kept for ever | `query` |
-//! | `/js/p.js`, `/js/p.extra.js` | the tracker | `ingest` |
+//! | `/js/p.js`, `/js/p.extra.js`, `/js/pistats-sw.js` | the tracker | `ingest` |
 //! | `/shop/…` | the demo's shop, its snippet filled in with the demo's write key | with `--demo` |
 //!
 //! Routes of other parts of the house (beacons, pixels) lie before these on the same port; gRPC never comes here

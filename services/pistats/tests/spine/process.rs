@@ -108,7 +108,7 @@ impl Server {
     }
 }
 
-/// Ingest, then Query with Admin, then two Aggregates: the order in which they are stopped.
+/// Ingest, then Query with Admin and Segment, then two Aggregates: the order in which they are stopped.
 fn apart(ground: &Ground, database: &str) -> Vec<Process> {
     let mut config = Config::load(None, &Overrides::default()).unwrap();
     shared(&mut config);

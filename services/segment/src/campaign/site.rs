@@ -43,6 +43,9 @@ pub(super) struct Active {
     pub(super) window: Window,
 }
 
+/// Who entered the segment of which campaign.
+type Entered = (CampaignId, Vec<VisitorKey>);
+
 pub(super) struct Serving {
     pub(super) campaigns: Arc<Campaigns>,
     pub(super) lease: SiteLease,
@@ -55,11 +58,11 @@ pub(super) struct Serving {
     /// Push services that want to be left alone until then.
     held: HashMap<String, Micros>,
     identity: Option<Identity>,
-    answers: (mpsc::UnboundedSender<Answer>, mpsc::UnboundedReceiver<Answer>),
+    answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     on_their_way: usize,
     /// Dropped with the task: what is on its way then is uncertain.
     sending: JoinSet<()>,
-    entered: (mpsc::Sender<(CampaignId, Vec<VisitorKey>)>, mpsc::Receiver<(CampaignId, Vec<VisitorKey>)>),
+    entered: (mpsc::Sender<Entered>, mpsc::Receiver<Entered>),
     follows: HashMap<CampaignId, AbortHandle>,
 }
 
@@ -84,7 +87,7 @@ pub(super) async fn serve(campaigns: Arc<Campaigns>, lease: SiteLease) {
         passes: HashMap::new(),
         held: HashMap::new(),
         identity: None,
-        answers: mpsc::unbounded_channel(),
+        answers: mpsc::channel(campaigns.settings.in_flight.max(1) as usize),
         on_their_way: 0,
         sending: JoinSet::new(),
         entered: mpsc::channel(ENTERED),

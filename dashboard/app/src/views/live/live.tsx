@@ -47,7 +47,7 @@ export function Live({ context }: { context: Context }) {
         <LiveList title="Pages" by="page" report={slow} rows={(now) => now.topPages} context={context} />
         <LiveList title="Sources" by="source" report={slow} rows={(now) => now.topSources} context={context} />
         <LiveList title="Countries" by="country" report={slow} rows={(now) => now.topCountries} context={context} />
-        <Trending report={slow} />
+        <Trending report={slow} name={site.name} />
       </div>
     </>
   );
@@ -94,11 +94,12 @@ function LiveList({ title, by, report, rows, context }: { title: string; by: str
           ))}
         </ol>
       )}
+      <footer class="card-foot"><Downloads what={`${title} now`} name={[context.site.name, "live", by]} table={() => ({ columns: [by, "visitors"], rows: (found ?? []).map(({ value, visitors }) => [value, visitors]) })} /></footer>
     </section>
   );
 }
 
-function Trending({ report }: { report: Report<RealtimeResponse> }) {
+function Trending({ report, name }: { report: Report<RealtimeResponse>; name: string }) {
   const found = report.answer?.trending;
   const most = found?.[0]?.score ?? 0;
   return (
@@ -115,6 +116,7 @@ function Trending({ report }: { report: Report<RealtimeResponse> }) {
           ))}
         </ol>
       )}
+      <footer class="card-foot"><Downloads what="trending topics" name={[name, "trending"]} table={() => ({ columns: ["topic", "events_a_minute", "usual_a_minute", "score"], rows: (found ?? []).map(({ topic, rate, usual, score }) => [topic, rate, usual, score]) })} /></footer>
     </section>
   );
 }

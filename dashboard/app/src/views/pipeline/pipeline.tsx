@@ -80,6 +80,7 @@ function Figures({ found }: { found: ListPartitionsResponse }) {
           </div>
         ))}
       </div>
+      <footer class="card-foot"><Downloads what="the pipeline" name={["pipeline"]} table={() => ({ columns: ["what", "value"], rows: figures.map(([name, value]) => [name, value]) })} /></footer>
       {found.unreachable.map((text) => <p key={text} class="problem">Not counted, because it does not answer: {text}</p>)}
     </section>
   );
@@ -123,7 +124,9 @@ function Drops({ found }: { found: ListPartitionsResponse | undefined }) {
   const drops = (found?.drops ?? []).filter(({ count }) => count > 0n);
   return (
     <section class="card" aria-label="Drops">
-      <header class="card-head"><h2><Term definition="Events that do not count, by reason, since the process started. Refused ones are kept below; duplicates are there once.">Dropped, by reason</Term></h2></header>
+      <header class="card-head"><h2><Term definition="Events that do not count, by reason, since the process started. Refused ones are kept below; duplicates are there once.">Dropped, by reason</Term></h2>
+        <Downloads what="drops" name={["drops"]} table={() => ({ columns: ["reason", "events"], rows: drops.map(({ reason, count }) => [reason, count]) })} />
+      </header>
       {drops.length === 0 ? <p class="hint">Nothing was dropped since the process started.</p> : (
         <dl class="facts">{drops.map(({ reason, count }) => <div key={reason}><dt>{reason.replace(/_/g, " ").toLowerCase()}</dt><dd><Glow value={count} of={reason}>{whole(count)}</Glow></dd></div>)}</dl>
       )}

@@ -5,6 +5,7 @@ import { TABLES, useReport } from "../../live/use.js";
 import { Choice } from "../../parts/choice.js";
 import { Downloads } from "../../parts/downloads.js";
 import { Filters } from "../../parts/filters.js";
+import { follow } from "../../parts/follow.js";
 import { Glow } from "../../parts/glow.js";
 import { Empty, Failed, Waiting } from "../../parts/state.js";
 import { Term } from "../../parts/term.js";
@@ -12,11 +13,16 @@ import { percent, whole } from "../../show/numbers.js";
 import { retentionTable } from "../../show/tables.js";
 import { dayText, daysText } from "../../show/times.js";
 import { daysBetween } from "../../state/days.js";
-import { go } from "../../state/page.js";
+import { fromCell } from "../../segments/from.js";
+import { writeDraft } from "../../segments/draft.js";
+import { addressOf, go } from "../../state/page.js";
 import { retention } from "../../state/questions.js";
 import type { RetentionChoice } from "../../state/url.js";
 import type { Context } from "../context.js";
+import { opened } from "../segments/list.js";
+import { NEW } from "../segments/segments.js";
 import { mean } from "./mean.js";
+import { periodAfter } from "./period.js";
 
 const COHORT = "Visitors who start in this period.";
 const CELL = "Those of the cohort with a return event in that many periods after their start; 0 is the period itself.";
@@ -63,12 +69,21 @@ export function Retention({ context }: { context: Context }) {
         <Empty title="Nobody starts in this range">
           {state.range.key !== "all" && <button type="button" class="button" onClick={() => go({ range: { key: "all" } })}>Show all time</button>}
         </Empty>
-      ) : <Grid answer={answer} by={choice.by} question={report.question} isFresh={isFresh} />}
+      ) : <Grid answer={answer} by={choice.by} question={report.question} isFresh={isFresh} open={(cohort, at) => treeOf(context, cohort, at)} />}
     </section>
   );
 }
 
-function Grid({ answer, by, question, isFresh }: { answer: RetentionResponse; by: RetentionChoice["by"]; question: string; isFresh: boolean }) {
+interface GridProps {
+  answer: RetentionResponse;
+  by: RetentionChoice["by"];
+  question: string;
+  isFresh: boolean;
+  /** The tree of a cell's people; undefined where it cannot be said. */
+  open: (cohort: Cohort, at: number) => string | undefined;
+}
+
+function Grid({ answer, by, question, isFresh, open }: GridProps) {
   const shown = answer.cohorts.filter((cohort) => cohort.visitors > 0n);
   const width = Math.max(...shown.map((cohort) => cohort.cells.length));
   const columns = Array.from({ length: width }, (_, at) => at);
@@ -92,7 +107,7 @@ function Grid({ answer, by, question, isFresh }: { answer: RetentionResponse; by
             <tr key={cohort.firstDay}>
               <th scope="row">{cohortText(cohort, by)}</th>
               <td class="is-number"><Glow value={cohort.visitors} of={question}>{whole(cohort.visitors)}</Glow></td>
-              {columns.map((at) => <Cell key={at} of={cohort.visitors} returned={cohort.cells[at]} label={`${cohortText(cohort, by)}, period ${at}`} question={question} />)}
+              {columns.map((at) => <Cell key={at} of={cohort.visitors} returned={cohort.cells[at]} label={`${cohortText(cohort, by)}, period ${at}`} question={question} tree={open(cohort, at)} />)}
             </tr>
           ))}
         </tbody>
@@ -108,16 +123,38 @@ function heat(share: number): number {
   return Math.round(share > HALF ? 88 + (share - HALF) * 24 : share * 90);
 }
 
-/** A click on it will open these people as a segment (when segments are there): it knows its cohort and period. */
-function Cell({ of, returned, label, question }: { of: bigint; returned: bigint | undefined; label: string; question: string }) {
+interface CellProps {
+  of: bigint;
+  returned: bigint | undefined;
+  label: string;
+  question: string;
+  tree?: string | undefined;
+}
+
+/** A click opens its people as a segment. */
+function Cell({ of, returned, label, question, tree }: CellProps) {
   if (returned === undefined || of === 0n) return <td class="heat-cell is-none" />;
   const share = Number(returned) / Number(of);
-  return (
-    <td class={`heat-cell${share > HALF ? " is-hot" : ""}`} style={{ "--heat": `${heat(share)}%` }} title={`${label}: ${whole(returned)} of ${whole(of)} visitors (${percent(share, 1)})`}>
+  const shown = (
+    <>
       <Glow value={returned} of={question}>{percent(share)}</Glow>
       <span class="sr-only">, {whole(returned)} visitors</span>
+    </>
+  );
+  const begun = opened({ id: NEW, tree: tree ?? "" });
+  return (
+    <td class={`heat-cell${share > HALF ? " is-hot" : ""}`} style={{ "--heat": `${heat(share)}%` }} title={`${label}: ${whole(returned)} of ${whole(of)} visitors (${percent(share, 1)})${tree ? ". Opens these people as a segment" : ""}`}>
+      {tree && returned > 0n ? <a href={addressOf(begun)} onClick={(event) => follow(event, () => go(begun))}>{shown}</a> : shown}
     </td>
   );
+}
+
+/** The people of a cell as the tree of a segment, for the address. */
+function treeOf({ state }: Context, { firstDay, lastDay }: Cohort, at: number): string | undefined {
+  const { by, mode, start, returning } = state.retention;
+  if (state.bots !== "exclude") return undefined;
+  const draft = fromCell({ mode, filters: state.filters, start, returning, cohort: { first: firstDay, last: lastDay }, cell: periodAfter({ first: firstDay, last: lastDay }, by, at) });
+  return draft && writeDraft(draft);
 }
 
 function cohortText({ firstDay, lastDay }: Cohort, by: RetentionChoice["by"]): string {

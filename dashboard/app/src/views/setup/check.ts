@@ -4,7 +4,7 @@
 // It is taken as text (`checkText`) and pasted into that page's console, or kept as a bookmark: a page's policy holds back
 // scripts of the page, but neither of these. So `check` may use nothing from outside of itself.
 
-export type Fault = "none" | "cached" | "missing" | "wrong_server" | "wrong_key" | "csp_script" | "csp_connect" | "blocked" | "unknown_key" | "wrong_origin" | "server";
+export type Fault = "none" | "cached" | "missing" | "wrong_server" | "wrong_key" | "csp_script" | "csp_connect" | "blocked" | "unknown_key" | "wrong_origin" | "server" | "no_worker";
 
 export interface Verdict {
   fault: Fault;
@@ -79,7 +79,18 @@ export async function check({ host, key }: CheckOptions): Promise<Verdict> {
   });
   if (sent.violation) return verdict("csp_connect", `The page's Content-Security-Policy blocks sending (${sent.violation.effectiveDirective}). Add ${host} to connect-src.`);
   if (!sent.isDone) return verdict("blocked", `Nothing can be sent to ${host} from this page. Look whether an extension of the browser blocks it, and whether a page with https sends to http.`);
-  if (status === "0") return verdict("none", "Everything is in order: this page can collect.");
+  if (status === "0") {
+    // A page that asks for push needs the worker on its own origin.
+    const extra = scripts.find((script) => script.src.split("?")[0] === `${host}/js/p.extra.js`);
+    const push = extra?.dataset["push"];
+    if (push === undefined) return verdict("none", "Everything is in order: this page can collect.");
+    const worker = new URL(push || "/pistats-sw.js", page).href;
+    const found = await within(5000, fetch(worker, { cache: "reload" }).then(async (answer) => (answer.ok ? ((answer.headers.get("content-type") ?? "").includes("javascript") ? await answer.text() : "no script") : `${answer.status}`)).catch(() => ""), "");
+    // Its own text, or that of a worker which takes it in.
+    if (/push_click|pistats-sw\.js/.test(found)) return verdict("none", "Everything is in order: this page can collect, and can ask for push messages.");
+    const why = found === "no script" ? "what is there is no script" : /^\d{3}$/.test(found) ? `the answer is ${found}` : found ? "what is there is another worker" : "there is no answer";
+    return verdict("no_worker", `This page can collect, but push messages need the service worker at ${worker}, and ${why}. Copy ${host}/js/pistats-sw.js there.`);
+  }
   if (status === "16") return verdict("unknown_key", "The server does not know this key (any more). Make a new write key in the set-up page, and put in its snippet.");
   if (status === "7") return verdict("wrong_origin", `Pages of ${location.origin} may not collect for this site. Add ${location.hostname} to its origins in the set-up page. (${message})`);
   return verdict("server", `The server answers ${status || "nothing"}: ${message}`);

@@ -40,6 +40,16 @@ export function Snippet({ site, instance }: { site: Site; instance: string }) {
             <summary>Without scripts: a picture that counts</summary>
             <Copy text={pixelOf(location.origin, site.writeKey)} name="the picture" />
           </details>
+          {!site.isCookieless && (
+            <details>
+              <summary>Push messages: a second script, and one file on the site's own origin</summary>
+              <ol class="numbered">
+                <li>Put <a href="/js/pistats-sw.js" download="pistats-sw.js">pistats-sw.js</a> at the root of the site, as <code>/pistats-sw.js</code>: browsers take a service worker from nowhere else.</li>
+                <li>Add this after the snippet: <Copy text={pushOf(location.origin)} name="the second script" /></li>
+                <li>Ask on a click, and nowhere else: <Copy text={`<button onclick="pistats('push')">Tell me</button>`} name="the question" /></li>
+              </ol>
+            </details>
+          )}
         </>
       ) : (
         <p>This browser does not know a write key of the site. <button type="button" class="button is-main" onClick={() => void makeKey()}>Make one for the snippet</button></p>
@@ -64,6 +74,10 @@ export function snippetOf(host: string, writeKey: string): string {
 
 export function pixelOf(host: string, writeKey: string): string {
   return `<noscript><img src="${host}/pixel.gif?key=${writeKey}" alt="" width="1" height="1"></noscript>`;
+}
+
+export function pushOf(host: string): string {
+  return `<script defer src="${host}/js/p.extra.js" data-push></script>`;
 }
 
 /** While nothing is counted: what came and was refused, looked for every three seconds. */

@@ -1,7 +1,10 @@
 // All sites in one view: each site's numbers by its own read key, all of them over the one stream.
 
+import { useRef } from "preact/hooks";
 import type { Site } from "../../calls/session.js";
+import type { Metrics } from "../../gen/pistats/query/v1/query_pb.js";
 import { COUNTERS, TABLES, useReport } from "../../live/use.js";
+import { Downloads } from "../../parts/downloads.js";
 import { follow } from "../../parts/follow.js";
 import { Glow } from "../../parts/glow.js";
 import { Growth } from "../../parts/growth.js";
@@ -10,6 +13,7 @@ import { RangePicker } from "../../parts/range.js";
 import { Spark } from "../../parts/spark.js";
 import { Empty } from "../../parts/state.js";
 import { Term } from "../../parts/term.js";
+import type { Table } from "../../show/csv.js";
 import { metric } from "../../show/metrics.js";
 import { shown, whole } from "../../show/numbers.js";
 import { sameHours } from "../../state/compare.js";
@@ -20,8 +24,19 @@ import { useContext, useSession } from "../context.js";
 const COLUMNS = (["visitors", "sessions", "page_views", "bounce_rate"] as const).map(metric);
 const NOW = "Different visitors with an event in the last 5 minutes of the server's clock.";
 
+/** What a row shows, for the download. */
+interface Shown {
+  now: bigint | undefined;
+  total: Metrics | undefined;
+}
+
 export function Sites() {
   const { sites, instance } = useSession();
+  const all = useRef(new Map<string, Shown>());
+  const table = (): Table => ({
+    columns: ["site", "current_visitors", ...COLUMNS.map(({ key }) => key)],
+    rows: sites.map(({ name }) => [name, all.current.get(name)?.now, ...COLUMNS.map((column) => column.of(all.current.get(name)?.total))]),
+  });
   const first = sites[0];
   if (!first) {
     return <section class="card"><Empty title="No site yet"><a class="button is-main" href={addressOf({ view: "setup" })}>Make the first one</a></Empty></section>;
@@ -43,9 +58,10 @@ export function Sites() {
                 <th scope="col">Visitors by step</th>
               </tr>
             </thead>
-            <tbody>{sites.map((site) => <SiteRow key={site.name} site={site} />)}</tbody>
+            <tbody>{sites.map((site) => <SiteRow key={site.name} site={site} onShown={(shown) => all.current.set(site.name, shown)} />)}</tbody>
           </table>
         </div>
+        <footer class="card-foot"><Downloads what="all sites" name={["sites"]} table={table} /></footer>
       </section>
     </>
   );
@@ -58,7 +74,7 @@ function SitesRange({ site }: { site: Site }) {
   return <RangePicker context={useContext(site)} opened={0} />;
 }
 
-function SiteRow({ site }: { site: Site }) {
+function SiteRow({ site, onShown }: { site: Site; onShown: (shown: Shown) => void }) {
   const context = useContext(site);
   const { key, days, now } = context;
   // Filters are of one site.
@@ -68,6 +84,7 @@ function SiteRow({ site }: { site: Site }) {
   const times = sameHours(days, state.compare, site.zone, now);
   const same = useReport("traffic", key, times && { case: "traffic", value: totals(state, times) }, TABLES);
   const { answer, failure } = report;
+  onShown({ now: live.answer?.currentVisitors, total: answer?.total });
   const before = state.compare === "none" ? undefined : times ? same.answer?.total : answer?.comparedTotal;
   const opened = { site: site.name, view: "overview" as const, filters: [], list: undefined };
   const values = (answer?.steps ?? []).filter((step) => Number(step.fromUs / 1000n) <= now).map((step) => Number(step.metrics?.visitors ?? 0n));

@@ -4,6 +4,7 @@
 //!   {"all": [NODE, …]}  {"any": [NODE, …]}  {"not": NODE}  {"member_of": "ID"}
 //!   {"latest": CONDITION}
 //!   {"did": {"event": "purchase", "where": [CONDITION, …], "at_least": 2 | "at_most": 0, "days": true, "last_days": 30}}
+//!                (or "between": ["2026-01-01", "2026-01-31"], here and in a sequence, instead of last_days)
 //!   {"sequence": {"steps": [[CONDITION, …] | "EVENT", …], "within": "2h", "last_days": 30}}
 //!   {"seen": {"first" | "last": {"last_days": 7} | {"longer_ago_days": 7} | {"since": "2026-01-31"} | {"before": …}}}
 //!   CONDITION  {"country": ["DE", "FR"]}   is one of      {"path": {"starts_with": "/a"}}
@@ -15,7 +16,7 @@
 use crate::commands::Failure;
 use crate::commands::filter::dimension;
 use crate::commands::funnel::span;
-use pistats_proto::query::v1::Dimension;
+use pistats_proto::query::v1::{DayRange, Dimension};
 use pistats_proto::segment::v1::*;
 use serde_json::{Map, Value};
 
@@ -88,10 +89,22 @@ fn did(json: &Map<String, Value>) -> Result<Did, Failure> {
             "at_most" => did.amount = Some(did::Amount::AtMost(count(value)?)),
             "days" => did.distinct_days = value.as_bool().unwrap_or(false),
             "last_days" => did.last_days = count(value)?,
-            other => return Err(format!("did: {other:?} is none of event, where, at_least, at_most, days, last_days")),
+            "between" => did.days = Some(between(value)?),
+            other => {
+                let known = "event, where, at_least, at_most, days, last_days, between";
+                return Err(format!("did: {other:?} is none of {known}"));
+            }
         }
     }
     Ok(did)
+}
+
+/// Two days.
+fn between(json: &Value) -> Result<DayRange, Failure> {
+    match list(json, text)?.as_slice() {
+        [first, last] => Ok(DayRange { first: first.clone(), last: last.clone() }),
+        _ => Err(format!("between: the first and the last day were expected, not {json}")),
+    }
 }
 
 fn sequence(json: &Map<String, Value>) -> Result<Sequence, Failure> {
@@ -111,7 +124,8 @@ fn sequence(json: &Map<String, Value>) -> Result<Sequence, Failure> {
                 sequence.within_us = span(&text(value)?).map_err(|error| format!("sequence: within: {error}"))?;
             }
             "last_days" => sequence.last_days = count(value)?,
-            other => return Err(format!("sequence: {other:?} is none of steps, within, last_days")),
+            "between" => sequence.days = Some(between(value)?),
+            other => return Err(format!("sequence: {other:?} is none of steps, within, last_days, between")),
         }
     }
     Ok(sequence)
@@ -173,12 +187,14 @@ mod tests {
             {"did": {"event": "purchase", "where": [{"value": {"greater": 12.5}}], "at_least": 2, "last_days": 30}},
             {"latest": {"country": ["DE", "FR"]}},
             {"not": {"seen": {"first": {"longer_ago_days": 7}}}},
-            {"sequence": {"steps": ["signup", [{"path": {"starts_with": "/a"}}]], "within": "2h"}}]}"#;
+            {"sequence": {"steps": ["signup", [{"path": {"starts_with": "/a"}}]], "within": "2h"}},
+            {"did": {"between": ["2026-01-05", "2026-01-11"]}}]}"#;
         assert_eq!(
             meaning(text),
             "Visitors who did \"purchase\" (with value is more than 12.5) at least 2 times in the last 30 days, and whose \
              latest country is \"DE\" or \"FR\", and not (who were first seen before the last 7 days), and who did \
-             \"signup\", then anything (with path starts with \"/a\") within 2 hours."
+             \"signup\", then anything (with path starts with \"/a\") within 2 hours, and who did anything at least once \
+             from 2026-01-05 to 2026-01-11."
         );
     }
 
@@ -188,6 +204,7 @@ mod tests {
             ("{", "no JSON"),
             (r#"{"some": []}"#, "all, any, not"),
             (r#"{"did": {"times": 2}}"#, "at_least"),
+            (r#"{"did": {"between": ["2026-01-05"]}}"#, "the last day"),
             (r#"{"latest": {"country": {"like": "D"}}}"#, "starts_with"),
             (r#"{"seen": {"first": {"last_days": -1}}}"#, "whole number"),
         ] {

@@ -155,7 +155,7 @@ impl Serving {
             let outcome = channel.send(&identity, &to, &message).await;
             let push_service = to.push_service().to_owned();
             // Nobody listens any more: then it is uncertain, and told so by the next lease.
-            _ = answers.send(Answer { campaign, visitor, endpoint, push_service, tries_before, outcome, place });
+            _ = answers.send(Answer { campaign, visitor, endpoint, push_service, tries_before, outcome, place }).await;
         });
     }
 

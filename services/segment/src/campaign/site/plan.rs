@@ -108,8 +108,10 @@ impl Serving {
             return Ok(());
         }
         let zones = audience::zones_of(&self.campaigns, &self.site, visitors).await?;
-        let due = |zone| moments::not_quiet(content.quiet, zone, now);
-        let planned = |(visitor, zone)| Planned { visitor, due: due(&zone), skip: None };
+        let planned = |(visitor, zone)| {
+            let due = moments::not_quiet(content.quiet, &zone, now);
+            Planned { visitor, due, skip: None }
+        };
         let messages: Vec<Planned> = zones.into_iter().map(planned).collect();
         if !messages.is_empty() {
             self.store_plan(at, &row, row.version, &messages).await?;
