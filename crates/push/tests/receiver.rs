@@ -120,8 +120,6 @@ async fn every_message_of_a_thousand_is_decrypted_and_its_token_accepted() {
     let key = VapidKey::generate().expect("a key");
     let Some(receiver) = Receiver::start(&key.public_text()) else { return };
     let identity = Arc::new(Identity::new(key, Contact::read("mailto:ops@example.org").expect("a contact")));
-    let settings =
-        Settings { reach: Reach::PublicAndLoopback, deadline: Duration::from_secs(60), ..Settings::default() };
     let sender = Arc::new(Sender::new(&settings()).expect("a sender"));
 
     let odd = [(404, 10), (410, 10), (413, 10), (429, 10), (403, 5), (503, 5), (500, 5), (307, 5)];
@@ -180,8 +178,6 @@ async fn the_greatest_payload_is_taken_and_a_foreign_key_is_not() {
     let key = VapidKey::generate().expect("a key");
     let Some(receiver) = Receiver::start(&key.public_text()) else { return };
     let contact = || Contact::read("https://example.org/push").expect("a contact");
-    let settings =
-        Settings { reach: Reach::PublicAndLoopback, deadline: Duration::from_secs(60), ..Settings::default() };
     let sender = Sender::new(&settings()).expect("a sender");
 
     let to = receiver.subscription(201);
