@@ -141,6 +141,7 @@ test("a test message, which has no campaign, is shown, and its click counts nowh
   await worker?.evaluate(async () => {
     const scope = self as any;
     const [notification] = await scope.registration.getNotifications();
+    scope.clients.matchAll = async () => [];
     scope.clients.openWindow = async () => undefined;
     const event = new (self as any).NotificationEvent("notificationclick", { notification });
     const waiting: Promise<unknown>[] = [];

@@ -9,7 +9,7 @@ const DAY = 86_400_000;
 /** Eight weeks of 160 visitors, the same in every run but for the clock. */
 function history(): Sent[] {
   let seed = 7;
-  const dice = (below: number) => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) % 65_536 % below;
+  const dice = (below: number) => ((seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) >>> 16) % below;
   const events: Sent[] = [];
   for (let visitor = 0; visitor < 160; visitor++) {
     const country = ["DE", "FR", "US"][dice(3)] ?? "US";
@@ -74,7 +74,7 @@ test("a segment of three clauses is built by clicking, its count is that of the 
 
   // Last seen within 21 days.
   await addClause(page, "Was seen");
-  await clause(page, 2).getByLabel("Days").fill("21");
+  await clause(page, 2).getByRole("spinbutton", { name: "Days" }).fill("21");
   const seen = (own: Sent[]) => own.some((event) => daysAgo(event, now) < 21);
   await expect(count(page)).toHaveText(whole(visitors.filter((own) => bought(own) && seen(own)).length));
 
@@ -170,7 +170,7 @@ test("a starter is taken, kept, used in another segment, which both say; and is 
 test("filters become a segment of the same people, and a segment is a filter of every report", async ({ page, server }) => {
   const { site } = await withHistory(server, "filtered");
   await openAsOperator(page, server, site, "/?range=30d&f=event_name%3Dpurchase&f=country%3DFR");
-  await expect(total(page, "visitors")).not.toHaveText("0");
+  await expect(total(page, "visitors")).toHaveText(/^[1-9]\d*$/);
   const filtered = await total(page, "visitors").innerText();
   await page.getByRole("link", { name: "Save as segment" }).click();
   await expect(count(page)).toHaveText(filtered);

@@ -70,6 +70,19 @@ test("the check of a page names the fault: missing, cached, another key, policy 
   await withPage(tag, "csp_connect", { "content-security-policy": "connect-src 'self'" });
   if (hasOrigins) await withPage(tag, "wrong_origin", {}, (pages) => pages.originAs("localhost"));
   await withPage(tag, "none");
+  // That page was one of the site's own: its view has arrived, and the check stays open.
+  await expect(page.getByText(/Events arrive: \d+ so far/)).toBeVisible();
+  await expect(page.getByRole("button", { name: "Open the page" })).toBeVisible();
+
+  // A page that asks for push messages needs the worker on its own origin, as a script.
+  const push = `${tag}<script defer src="${server.url}/js/p.extra.js" data-push></script>`;
+  await withPage(push, "no_worker");
+  const worker = (text: string) => Pages.serve((path) => (path === "/" ? html("A page", push) : path === "/pistats-sw.js" ? text : undefined));
+  for (const [text, fault] of [["importScripts('/lib/pistats-sw.js')", "none"], ["self.addEventListener('fetch', () => {})", "no_worker"]] as const) {
+    const own = await worker(text);
+    expect(await verdict(own.origin)).toBe(fault);
+    await own.close();
+  }
 
   // An old copy: what is shown has no snippet, what the server has now does.
   let isOld = true;

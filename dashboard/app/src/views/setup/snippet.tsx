@@ -63,7 +63,7 @@ export function Snippet({ site, instance }: { site: Site; instance: string }) {
         )}
       </div>
       {events === 0n && <Refusals site={site} instance={instance} />}
-      {site.writeKey && <Verify site={site} writeKey={site.writeKey} isOpen={!events} />}
+      {site.writeKey && <Verify site={site} writeKey={site.writeKey} isWaiting={!events} />}
     </section>
   );
 }

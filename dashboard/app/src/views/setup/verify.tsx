@@ -6,7 +6,9 @@ import { Copy } from "../../parts/copy.js";
 import { Icon } from "../../parts/icons.js";
 import { checkText, type Verdict } from "./check.js";
 
-export function Verify({ site, writeKey, isOpen }: { site: Site; writeKey: string; isOpen: boolean }) {
+export function Verify({ site, writeKey, isWaiting }: { site: Site; writeKey: string; isWaiting: boolean }) {
+  // Open while the first event is waited for; who has begun a check keeps it open when events arrive.
+  const [isUsed, setUsed] = useState(false);
   const [page, setPage] = useState(/\./.test(site.name) ? `https://${site.name}/` : "");
   const [verdict, setVerdict] = useState<Verdict>();
   const opened = useRef<Window | null>(null);
@@ -20,7 +22,7 @@ export function Verify({ site, writeKey, isOpen }: { site: Site; writeKey: strin
     return () => removeEventListener("message", hear);
   }, []);
   return (
-    <details class="verify" open={isOpen}>
+    <details class="verify" open={isWaiting || isUsed} onFocusIn={() => setUsed(true)}>
       <summary>Nothing arrives? Let the page itself say why</summary>
       <ol class="numbered">
         <li>
