@@ -9,9 +9,8 @@
 //! we keep.
 
 use crate::key::{self, PUBLIC_BYTES};
-use p256::SecretKey;
-use p256::ecdh::diffie_hellman;
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::agreement::{ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -42,16 +41,19 @@ pub(crate) struct Receiver<'a> {
 /// Encrypts with a fresh key and salt. None: the machine gives no random numbers. The payload is at most
 /// [`MOST_PAYLOAD_BYTES`] long; a [`crate::Message`] is.
 pub(crate) fn seal(payload: &[u8], to: &Receiver<'_>) -> Option<Vec<u8>> {
+    let random = SystemRandom::new();
     let mut salt = [0; 16];
-    SystemRandom::new().fill(&mut salt).ok()?;
-    seal_with(payload, to, &key::random_secret()?, &salt)
+    random.fill(&mut salt).ok()?;
+    let ours = EphemeralPrivateKey::generate(&ECDH_P256, &random).ok()?;
+    let public = ours.compute_public_key().ok()?;
+    // The point was checked where the subscription was read: this does not fail for it.
+    let theirs = UnparsedPublicKey::new(&ECDH_P256, key::point(to.public));
+    agree_ephemeral(ours, &theirs, |shared| seal_with(payload, to, public.as_ref(), shared, &salt)).ok().flatten()
 }
 
-/// Encrypts with a given key and salt; both must never be used twice.
-fn seal_with(payload: &[u8], to: &Receiver<'_>, ours: &SecretKey, salt: &[u8; 16]) -> Option<Vec<u8>> {
-    let public = key::point(&ours.public_key());
-    let shared = diffie_hellman(ours.to_nonzero_scalar(), to.public.as_affine());
-    let input = input_key(shared.raw_secret_bytes(), to, &public)?;
+/// Encrypts with our public key, what both sides agreed upon, and a salt; none of them must ever be used twice.
+fn seal_with(payload: &[u8], to: &Receiver<'_>, public: &[u8], shared: &[u8], salt: &[u8; 16]) -> Option<Vec<u8>> {
+    let input = input_key(shared, to, public)?;
     let random = Salt::new(HKDF_SHA256, salt).extract(&input);
     let key: [u8; 16] = expand(&random, &[b"Content-Encoding: aes128gcm\0"])?;
     let nonce: [u8; 12] = expand(&random, &[b"Content-Encoding: nonce\0"])?;
@@ -67,7 +69,7 @@ fn seal_with(payload: &[u8], to: &Receiver<'_>, ours: &SecretKey, salt: &[u8; 16
     body.extend_from_slice(salt);
     body.extend_from_slice(&RECORD_BYTES.to_be_bytes());
     body.push(PUBLIC_BYTES as u8);
-    body.extend_from_slice(&public);
+    body.extend_from_slice(public);
     body.extend_from_slice(&record);
     Some(body)
 }
@@ -94,7 +96,8 @@ fn expand<const N: usize>(random: &ring::hkdf::Prk, info: &[&[u8]]) -> Option<[u
 mod tests {
     use super::*;
     use crate::base64url;
-    use p256::PublicKey;
+    use p256::ecdh::diffie_hellman;
+    use p256::{PublicKey, SecretKey};
 
     /// Decrypts as a browser does, from what RFC 8188 and 8291 say about the receiving side.
     fn open(body: &[u8], secret: &SecretKey, auth: &[u8; 16]) -> Option<Vec<u8>> {
@@ -126,8 +129,11 @@ mod tests {
             bytes("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4");
         let public = PublicKey::from_sec1_bytes(&theirs).expect("a point");
         let receiver = Receiver { public: &public, auth: &bytes("BTBZMqHH6r4Tts7J_aSIgg") };
-        let body =
-            seal_with(b"When I grow up, I want to be a watermelon", &receiver, &ours, &bytes("DGv6ra1nlYgDCS1FRnbzlw"));
+        // ring agrees with keys of its own making alone, so that the agreement of the example's keys is p256's.
+        let shared = diffie_hellman(ours.to_nonzero_scalar(), public.as_affine());
+        let text = b"When I grow up, I want to be a watermelon";
+        let salt = bytes("DGv6ra1nlYgDCS1FRnbzlw");
+        let body = seal_with(text, &receiver, &key::point(&ours.public_key()), shared.raw_secret_bytes(), &salt);
         let expected = "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEq\
             KK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN";
         assert_eq!(base64url::write(&body.expect("sealed")), expected);

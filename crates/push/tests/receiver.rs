@@ -124,8 +124,15 @@ async fn every_message_of_a_thousand_is_decrypted_and_its_token_accepted() {
 
     let odd = [(404, 10), (410, 10), (413, 10), (429, 10), (403, 5), (503, 5), (500, 5), (307, 5)];
     let statuses = odd.iter().flat_map(|(status, times)| vec![*status; *times]).chain(vec![201; SUBSCRIPTIONS]);
-    let subscriptions: Vec<(u16, Subscription)> =
-        statuses.map(|status| (status, receiver.subscription(status))).collect();
+    let statuses: Vec<u16> = statuses.collect();
+    let subscriptions: Vec<(u16, Subscription)> = std::thread::scope(|scope| {
+        let receiver = &receiver;
+        let parts = statuses.chunks(statuses.len().div_ceil(4)).map(|part| {
+            scope.spawn(move || part.iter().map(|status| (*status, receiver.subscription(*status))).collect::<Vec<_>>())
+        });
+        let parts: Vec<_> = parts.collect();
+        parts.into_iter().flat_map(|part| part.join().expect("subscribed")).collect()
+    });
 
     let begun = Instant::now();
     let sends: Vec<_> = subscriptions

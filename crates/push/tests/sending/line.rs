@@ -150,3 +150,28 @@ async fn w5_no_more_requests_are_in_flight_than_there_are_places() {
     }
     assert_eq!((service.requests(), service.most_at_once()), (12, 3));
 }
+
+#[tokio::test]
+async fn whatever_is_answered_costs_one_request_and_is_never_called_not_sent() {
+    // Answers with a few bytes changed, by a generator with a fixed seed (xorshift).
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % below as u64).expect("small")
+    };
+    for _ in 0..300 {
+        let mut answer = b"HTTP/1.1 429 Slow\r\nRetry-After: 5\r\nContent-Length: 4\r\n\r\nwait".to_vec();
+        for _ in 0..=random(4) {
+            let at = random(answer.len());
+            answer[at] = u8::try_from(random(128)).expect("a byte");
+        }
+        answer.truncate(answer.len() - random(3) * random(20));
+        let answer = String::from_utf8(answer).expect("ASCII");
+        let service = Service::that(vec![Does::AnswersAndCloses(answer.clone())]).await;
+        let outcome = outcome(&service).await;
+        assert!(!matches!(outcome, Outcome::NotSent(_)), "{outcome:?}: {answer:?}");
+        assert_eq!((service.requests(), service.connections()), (1, 1), "W-4: {answer:?}");
+    }
+}
