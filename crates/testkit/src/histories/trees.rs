@@ -99,11 +99,9 @@ impl<'a> Trees<'a> {
 
     fn sequence(&mut self) -> Sequence {
         let steps = self.asker.rng.random_range(2..=3);
-        // Where any event is a step, the time limit alone decides: it ends beside the gaps between events.
-        let counts: &[usize] = if self.chance(1, 3) { &[0] } else { &[0, 1, 1] };
         let steps = (0..steps)
             .map(|_| {
-                let count = counts.choose(&mut self.asker.rng).copied().unwrap_or(0);
+                let count = [0, 1, 1].choose(&mut self.asker.rng).copied().unwrap_or(0);
                 self.conditions(count)
             })
             .collect();
