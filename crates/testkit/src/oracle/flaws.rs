@@ -116,6 +116,11 @@ impl Unnoticed {
         }
     }
 
+    /// The flaws that no answer has shown yet.
+    pub fn left(&self) -> &[Flaw] {
+        &self.left
+    }
+
     /// Fails if one of the flaws would have passed all comparisons; returns where each is shown.
     pub fn check(self, reader: &str) -> Vec<(Flaw, String)> {
         assert!(self.left.is_empty(), "{reader}: no case tells {:?} from what is right", self.left);

@@ -73,6 +73,9 @@ pub(crate) async fn looks(case: &SegmentCase) -> (Warehouse, Vec<Look>) {
     (warehouse, looks)
 }
 
+/// From so many trees on, every wrong comparison must have been found out: rare ones are by one tree of thousands.
+const WHOLE: usize = 10_000;
+
 /// What bitmaps never decide: counts of events, latest values, sequences, and every test but `is`.
 const BEYOND_BITMAPS: [Flaw; 12] = [
     Flaw::CountsDaysForEvents,
@@ -137,6 +140,7 @@ impl Shown {
 
     fn check(self) {
         self.spread.check();
+        let is_whole = self.spread.trees >= WHOLE;
         println!("answers by reader: {:?}", self.answers);
         let all: u64 = self.answers.values().sum();
         for reader in ["bitmaps", "both", "sql"] {
@@ -146,8 +150,11 @@ impl Shown {
         for (reader, unnoticed) in
             [("SQL", self.by_sql), ("bitmaps", self.by_bitmaps), ("bitmaps with SQL", self.by_both)]
         {
-            for (flaw, case) in unnoticed.check(reader) {
-                println!("{reader}: {flaw:?} is found out by {}", case.split(", zone").next().unwrap_or_default());
+            println!("{reader}: not found out yet: {:?}", unnoticed.left());
+            if is_whole {
+                for (flaw, case) in unnoticed.check(reader) {
+                    println!("{reader}: {flaw:?} is found out by {}", case.split(", zone").next().unwrap_or_default());
+                }
             }
         }
     }
