@@ -217,6 +217,7 @@ impl Config {
                 "server.trusted_proxies",
                 "use addresses such as \"192.0.2.7\" and networks such as \"10.0.0.0/8\" or \"fd00::/8\"",
             ),
+            (!(1..=300).contains(&self.push.deadline_seconds), "push.deadline_seconds", "use 1 to 300"),
             (
                 !self.push.has_sound_contact(),
                 "push.contact",
@@ -299,6 +300,7 @@ mod tests {
         let proxies = load("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"caddy\"]");
         assert!(proxies.expect_err("no network").contains("server.trusted_proxies"));
         assert!(load("[push]\ncontact = \"ops\"").expect_err("no contact").contains("push.contact"));
+        assert!(load("[push]\ndeadline_seconds = 0").expect_err("no time").contains("push.deadline_seconds"));
         assert!(load("[log]\nsegment_mib = 2000").expect_err("a bad value").contains("log.segment_mib"));
     }
 }

@@ -4,11 +4,13 @@ use pistats_push::vapid::Contact;
 use pistats_push::{Reach, Sender, Settings};
 use pistats_segment::PushSettings;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PushConfig {
     pub contact: String,
+    pub deadline_seconds: u64,
     pub watch_streams: usize,
     pub test_allow_loopback_endpoints: bool,
 }
@@ -35,7 +37,9 @@ impl PushConfig {
                 "push.test_allow_loopback_endpoints is set: messages go to this machine, too; it is for tests only"
             );
         }
-        let settings = Settings { reach: self.reach(), ..Settings::default() };
+        let deadline = Duration::from_secs(self.deadline_seconds);
+        // A name has several addresses, and the first may be dead.
+        let settings = Settings { reach: self.reach(), deadline, connect_within: deadline / 3, ..Settings::default() };
         Sender::new(&settings).map_err(|error| error.to_string())
     }
 

@@ -3,6 +3,7 @@
 use crate::harness::Instance;
 use crate::process::Server;
 use pistats::client::{Authorized, channel};
+use pistats::config::Config;
 use pistats_core::Micros;
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
 use pistats_proto::admin::v1::{CreateKeyRequest, CreateSiteRequest, Scope};
@@ -203,6 +204,13 @@ fn assert_arrived(one: &serde_json::Value, campaign: &str) {
     assert_eq!(headers, ["3600", "high", "spring", "aes128gcm"]);
 }
 
+/// To a receiver on this machine, which has much to do.
+fn sending(config: &mut Config) {
+    config.push.test_allow_loopback_endpoints = true;
+    config.push.contact = "mailto:ops@example.org".into();
+    config.push.deadline_seconds = 60;
+}
+
 #[test]
 fn texts_of_keys_are_read_as_they_were_written() {
     for length in [0, 1, 2, 3, 16, 65] {
@@ -213,11 +221,7 @@ fn texts_of_keys_are_read_as_they_were_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_subscribers_get_it_once_each_and_every_answer_is_told() {
-    let instance = Instance::start_with(|config| {
-        config.push.test_allow_loopback_endpoints = true;
-        config.push.contact = "mailto:ops@example.org".into();
-    })
-    .await;
+    let instance = Instance::start_with(sending).await;
     let key = instance.running.secrets.instance_key.clone();
     let Some(shop) = Shop::open(&instance.running.url(), &key).await else { return };
     let mut pages = shop.pages();
@@ -288,6 +292,7 @@ async fn killed_in_the_middle_a_campaign_neither_repeats_nor_forgets() {
     let settings = [
         ("PISTATS_PUSH__TEST_ALLOW_LOOPBACK_ENDPOINTS", "true".to_owned()),
         ("PISTATS_PUSH__CONTACT", "mailto:ops@example.org".to_owned()),
+        ("PISTATS_PUSH__DEADLINE_SECONDS", "60".to_owned()),
     ];
     let mut server = Server::start_printing(&settings).await;
     let Some(shop) = Shop::open(&server.url, &server.instance_key).await else { return };
@@ -322,11 +327,7 @@ async fn killed_in_the_middle_a_campaign_neither_repeats_nor_forgets() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn seeding_an_import_and_a_replay_send_nothing_and_who_buys_now_gets_it() {
-    let instance = Instance::start_with(|config| {
-        config.push.test_allow_loopback_endpoints = true;
-        config.push.contact = "mailto:ops@example.org".into();
-    })
-    .await;
+    let instance = Instance::start_with(sending).await;
     let key = instance.running.secrets.instance_key.clone();
     let Some(shop) = Shop::open(&instance.running.url(), &key).await else { return };
     let mut pages = shop.pages();

@@ -185,6 +185,7 @@ async fn clicks_come_back_as_events_and_who_unsubscribes_is_counted_where_they_w
     house.subscribers(3).await;
     let first = house.start(now()).await;
     house.done(&first).await;
+    house.world.pass(1);
     let second = house.start(now()).await;
     house.done(&second).await;
     house.visits(9, &[]).await;
