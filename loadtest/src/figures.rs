@@ -6,19 +6,19 @@ use std::path::Path;
 /// Figures of one run, in the order they are told.
 #[derive(Default)]
 pub(crate) struct Figures {
-    rows: Vec<(&'static str, String)>,
+    rows: Vec<(String, String)>,
 }
 
 impl Figures {
-    pub(crate) fn add(&mut self, name: &'static str, value: impl Into<String>) {
-        self.rows.push((name, value.into()));
+    pub(crate) fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.rows.push((name.into(), value.into()));
     }
 
     /// Names on the left, values on the right.
     pub(crate) fn table(&self) -> String {
-        let width = |of: fn(&(&'static str, String)) -> usize| self.rows.iter().map(of).max().unwrap_or_default();
+        let width = |of: fn(&(String, String)) -> usize| self.rows.iter().map(of).max().unwrap_or_default();
         let (names, values) = (width(|row| row.0.chars().count()), width(|row| row.1.chars().count()));
-        let line = |(name, value): &(&str, String)| format!("| {name:<names$} | {value:>values$} |\n");
+        let line = |(name, value): &(String, String)| format!("| {name:<names$} | {value:>values$} |\n");
         let rule = format!("|{}|{}:|\n", "-".repeat(names + 2), "-".repeat(values + 1));
         let mut rows = self.rows.iter();
         let head = rows.next().map(line).unwrap_or_default();

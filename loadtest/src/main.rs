@@ -8,6 +8,7 @@
 //!   million    a million events, in one process and on the mesh
 //!   faults     what must survive on Fluvio and TimescaleDB, tried        mesh     all of it, as children of this process
 //!   people     uniques, retention and top pages of ten million events, beside the same by SQL
+//!   segments   who is in segments of three clauses over ten million events, from bitmaps and by SQL
 //! ```
 //!
 //! A scenario is a module with `Args` (its flags) and `async fn run(Args)`: adding one takes a `mod`, a line in [`Scenario`]
@@ -23,6 +24,7 @@ mod mesh;
 mod million;
 mod people;
 mod program;
+mod segments;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +53,8 @@ enum Scenario {
     BenchImport(import::Args),
     /// Imports made-up events and asks for uniques, retention and top pages, from bitmaps and by SQL
     BenchPeople(people::Args),
+    /// Imports made-up events and counts segments of three clauses, as quickly as it goes and by SQL
+    BenchSegments(segments::Args),
     /// Lets many watch reports while events come, and tells how late they hear of it and what they cost
     BenchWatch(watch::Args),
     /// Sends a million events to queryable in one process and on the mesh, side by side
@@ -77,6 +81,7 @@ async fn run(scenario: Scenario) -> Result<(), Failure> {
         Scenario::Generate(args) => generate::run(&args),
         Scenario::BenchImport(args) => import::run(&args).await,
         Scenario::BenchPeople(args) => people::run(&args).await,
+        Scenario::BenchSegments(args) => segments::run(&args).await,
         Scenario::BenchWatch(args) => watch::run(&args).await,
         Scenario::BenchMillion(args) => million::run(&args).await,
         Scenario::Faults(args) => faults::run(&args).await,

@@ -7,6 +7,7 @@
 //!
 //!   process    a child that is killed, held and started again       fluvio, postgres    the engines
 //!   load       a writer that keeps a list of what was acknowledged  counted             that list beside what Export tells
+//!   service    `pistats serve` with some of the roles               guards              what its metrics tell of Fluvio
 //! ```
 //!
 //! Programs come from the environment: `PISTATS_TEST_FLUVIO_RUN` names Fluvio's server program, `PISTATS_TEST_POSTGRES_BIN` the folder
@@ -14,6 +15,7 @@
 
 pub(crate) mod counted;
 pub(crate) mod fluvio;
+pub(crate) mod guards;
 pub(crate) mod load;
 pub(crate) mod postgres;
 pub(crate) mod process;
@@ -22,6 +24,7 @@ mod service;
 use crate::Failure;
 use crate::client::{Authorized, connect};
 use fluvio::Fluvio;
+use guards::Guards;
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
 use pistats_proto::admin::v1::{CreateSiteRequest, Scope};
 use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
@@ -187,6 +190,15 @@ impl Mesh {
     pub(crate) async fn backlog(&self) -> Result<u64, Failure> {
         let forwarding = self.state().await?.forwarding.ok_or("nothing is forwarded")?;
         Ok(forwarding.partitions.iter().map(|one| one.next.saturating_sub(one.forwarded)).sum())
+    }
+
+    /// What the guards of Fluvio counted in each process that writes or reads the log, since that process started.
+    pub(crate) async fn guards(&self) -> Result<Guards, Failure> {
+        let mut guards = Guards::default();
+        for service in [&self.ingest].into_iter().chain(&self.aggregates) {
+            guards.add(&service.name, &service.page().await?)?;
+        }
+        Ok(guards)
     }
 
     /// Waits until everything that was acknowledged is folded. Returns how long that took.

@@ -55,7 +55,7 @@ pub(crate) struct Args {
 }
 
 /// The first day of the made events.
-const FIRST_DAY: &str = "2024-01-01";
+pub(crate) const FIRST_DAY: &str = "2024-01-01";
 /// Cohorts, and cells of each.
 const COHORTS: i32 = 30;
 const TOP_PAGES: u32 = 100;
@@ -83,7 +83,7 @@ async fn measure(args: &Args) -> Result<Figures, Failure> {
         Some(work) => work.clone(),
         None => import::beside(&args.program)?,
     };
-    let file = made(args, &work)?;
+    let file = made(args.events, args.visitors, args.days, &work)?;
     let workplace = Workplace::new(&args.program, &work)?;
     let server = workplace.serve().await?;
     let site = import::create_site(&workplace, &server).await?;
@@ -126,28 +126,28 @@ async fn measure(args: &Args) -> Result<Figures, Failure> {
 }
 
 /// The events as a file, made once for the same flags.
-fn made(args: &Args, work: &Path) -> Result<PathBuf, Failure> {
-    let path = work.join(format!("people-{}-{}-{}.ndjson", args.events, args.visitors, args.days));
+pub(crate) fn made(events: u64, visitors: u64, days: u32, work: &Path) -> Result<PathBuf, Failure> {
+    let path = work.join(format!("people-{events}-{visitors}-{days}.ndjson"));
     if !path.exists() {
         eprintln!("making {} once", path.display());
         let failed = |error: std::io::Error| format!("{}: {error}", path.display());
         std::fs::create_dir_all(work).map_err(failed)?;
         // Under another name until it is whole.
         let new = path.with_extension("new");
-        generate::run(&generate::Args::of(args.events, args.visitors, args.days, FIRST_DAY, new.clone())?)?;
+        generate::run(&generate::Args::of(events, visitors, days, FIRST_DAY, new.clone())?)?;
         std::fs::rename(&new, &path).map_err(failed)?;
     }
     path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// What the server says of its bitmaps.
-struct Built {
-    bitmaps: u64,
+pub(crate) struct Built {
+    pub(crate) bitmaps: u64,
     bytes: u64,
 }
 
 /// Waits until no hour and no day is behind.
-async fn built(workplace: &Workplace, server: &Server) -> Result<Built, Failure> {
+pub(crate) async fn built(workplace: &Workplace, server: &Server) -> Result<Built, Failure> {
     let data = workplace.data();
     loop {
         let status =
@@ -207,12 +207,33 @@ struct Asked {
 }
 
 impl Asked {
-    fn told(mut self) -> String {
+    fn told(self) -> String {
+        Waits::new(self.first, self.rest).told()
+    }
+}
+
+/// The first wait, and the others in order.
+pub(crate) struct Waits {
+    first: Duration,
+    rest: Vec<Duration>,
+}
+
+impl Waits {
+    pub(crate) fn new(first: Duration, mut rest: Vec<Duration>) -> Waits {
+        rest.sort_unstable();
+        Waits { first, rest }
+    }
+
+    /// The median of the others.
+    pub(crate) fn p50(&self) -> Duration {
+        self.rest.get(self.rest.len() / 2).copied().unwrap_or(self.first)
+    }
+
+    /// The first, the median and the longest of the others, milliseconds.
+    pub(crate) fn told(&self) -> String {
         let ms = |wait: Duration| wait.as_secs_f64() * 1_000.0;
-        self.rest.sort_unstable();
-        let p50 = self.rest.get(self.rest.len() / 2).copied().unwrap_or(self.first);
         let most = self.rest.last().copied().unwrap_or(self.first);
-        format!("{:.1}, {:.1}, {:.1}", ms(self.first), ms(p50), ms(most))
+        format!("{:.1}, {:.1}, {:.1}", ms(self.first), ms(self.p50()), ms(most))
     }
 }
 

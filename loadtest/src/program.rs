@@ -23,6 +23,8 @@ pub(crate) struct Workplace {
     folder: PathBuf,
     /// The same after a restart: keys are kept by address.
     port: u16,
+    /// Settings of the server, as variables.
+    settings: Vec<(String, String)>,
 }
 
 impl Workplace {
@@ -33,7 +35,13 @@ impl Workplace {
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-        Ok(Workplace { program, folder, port })
+        Ok(Workplace { program, folder, port, settings: Vec::new() })
+    }
+
+    /// The same with a setting, as the variable that the program reads.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Workplace {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The server's data folder.
@@ -49,6 +57,7 @@ impl Workplace {
             command.env_remove(name);
         }
         command.env("PISTATS_CREDENTIALS", self.folder.join("credentials.toml"));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -31,7 +31,7 @@ fn rpcs() -> BTreeSet<String> {
 fn configurations() -> BTreeMap<String, serde_json::Value> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("ghz");
     let mut found = BTreeMap::new();
-    for key in ["open", "instance", "server", "read", "manage"] {
+    for key in ["open", "instance", "server", "write", "read", "manage"] {
         for entry in std::fs::read_dir(root.join(key)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();

@@ -4,8 +4,10 @@
 //! ([`Invalid`]). It is not responsible for the status that carries the refusal (services), nor for events, which are
 //! checked on their bytes (ingest).
 
+pub mod follow;
 pub mod live;
 pub mod log;
+pub mod push;
 pub mod query;
 pub mod segment;
 

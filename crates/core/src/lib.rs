@@ -7,6 +7,7 @@
 //!   enrich   pure functions of an event      report   questions and answers
 //!   change   what a commit touched         segment  which visitors: clauses, and who meets them
 //!   origin   which pages may collect         cookieless   visitors of a day
+//!   push     campaigns and their messages
 //! ```
 //!
 //! Promises: every function here is deterministic; equal inputs give equal answers on every machine and backend.
@@ -20,6 +21,7 @@ pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod origin;
+pub mod push;
 pub mod refusal;
 pub mod report;
 pub mod segment;

@@ -4,6 +4,7 @@
 //!   tree     what a segment says           ┌─▶ sets ──▶ bitmaps and SQL (Query)      set arithmetic over leaves
 //!   check    limits, members, cycles    ───┤
 //!   sentence the same in plain English     └─▶ matcher (live)                        one visitor at a time
+//!                                                 └─▶ follow                          what is told of it, and why
 //! ```
 //!
 //! # What a tree means
@@ -28,6 +29,7 @@
 
 mod check;
 mod condition;
+pub mod follow;
 mod matcher;
 mod sentence;
 mod sets;

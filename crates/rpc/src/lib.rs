@@ -23,6 +23,7 @@ mod cut;
 pub mod deadline;
 pub mod mesh;
 pub mod observed;
+pub mod origins;
 pub mod pages;
 pub mod panics;
 pub mod proxies;

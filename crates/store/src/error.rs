@@ -1,7 +1,7 @@
 //! What can go wrong in a warehouse, and whether trying again can help.
 
 use crate::LeaseEpoch;
-use pistats_core::{Generation, Offset, PartitionId};
+use pistats_core::{Generation, Offset, PartitionId, SiteId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -34,6 +34,9 @@ pub enum Error {
     /// An event of the commit is stored already: another owner was first. Folded again it is a duplicate.
     #[error("an event of the commit is stored already: {0}")]
     Duplicate(String),
+    /// Another process sends the site's messages now (D-1).
+    #[error("another process sends the messages of site {} now", .0.0)]
+    NotLeased(SiteId),
     #[error("the warehouse is closed")]
     Closed,
 }

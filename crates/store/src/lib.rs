@@ -1,5 +1,6 @@
-//! The warehouse behind four traits: [`Store`] (progress, commits, reads, rollups), [`Registry`] (sites, keys, refusals),
-//! [`Leases`] (who folds which partition) and [`Segments`] (the trees that people keep).
+//! The warehouse behind traits: [`Store`] (progress, commits, reads, rollups), [`Registry`] (sites, keys, refusals), [`Leases`] (who
+//! folds which partition), [`Segments`] (the trees that people keep), and for push [`Subscriptions`], [`Campaigns`] and
+//! [`Deliveries`].
 //!
 //! ```text
 //!   Aggregate ──lookups──▶ ┌───────┐ ◀──statements── Query (plans, SQL text, bound values)
@@ -10,6 +11,7 @@
 //! It is not responsible for what a report means (services/query) or how an event is folded (services/aggregate): it keeps
 //! rows, and promises what [`Store`] says.
 
+mod campaigns;
 mod columns;
 mod commit;
 pub mod contract;
@@ -26,6 +28,10 @@ pub mod sheet;
 mod store;
 mod zone;
 
+pub use campaigns::{
+    CampaignRow, Campaigns, Deliveries, Due, Planned, Pushing, Settled, SiteLease, Step, SubscriptionRow,
+    Subscriptions, Tally,
+};
 pub use columns::{EventColumns, EventRow, ListColumn, TextColumn};
 pub use commit::{Commit, Progress, SessionVersion, Sign, VisitorVersion, WriterSequence};
 pub use duck::{DuckConfig, DuckStore, Folded, SCHEMA_VERSION};

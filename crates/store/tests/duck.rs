@@ -29,6 +29,12 @@ async fn duckdb_keeps_the_promises_of_leases() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn duckdb_keeps_the_promises_of_push() {
+    let empty = async || DuckStore::open(DuckConfig::memory()).expect("an empty warehouse");
+    contract::pushing(empty).await.expect("no error of the engine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_file_opens_with_everything_in_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let open = async || DuckStore::open(DuckConfig::file(dir.path().join("w.duckdb"))).expect("the warehouse");

@@ -48,6 +48,20 @@ async fn timescaledb_keeps_the_promises_of_leases() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn plain_postgresql_keeps_the_promises_of_push() {
+    let (Some(_), fresh) = (postgres::plain(), Fresh::default()) else { return };
+    let empty = async || fresh.open(postgres::plain().expect("a database")).await;
+    contract::pushing(empty).await.expect("no error of the engine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timescaledb_keeps_the_promises_of_push() {
+    let (Some(_), fresh) = (postgres::timescale(), Fresh::default()) else { return };
+    let empty = async || fresh.open(postgres::timescale().expect("a database")).await;
+    contract::pushing(empty).await.expect("no error of the engine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_warehouse_opens_with_everything_in_it() {
     let Some(database) = postgres::plain() else { return };
     let open = async || PgStore::open(PgConfig::new(&database.url)).await.expect("the warehouse");

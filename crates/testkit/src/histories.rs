@@ -4,15 +4,17 @@
 //! the moments at which a zone's clocks or days do something special, with sessions whose gaps are exactly 30:00 or a
 //! microsecond more, and with few distinct values, so that filters hit. Equal seeds give equal histories and questions.
 
+mod kinds;
 mod people;
 mod questions;
 mod trees;
 mod values;
 mod waves;
 
+pub use kinds::{KINDS, Spread};
 pub use people::{BITMAP_DIMENSIONS, PeopleQuestion, people_questions};
 pub use questions::{Question, dimensions, questions};
-pub use trees::{KINDS, SegmentCase, Trees, count_kinds};
+pub use trees::{SegmentCase, Trees};
 
 use pistats_core::enrich::Input;
 use pistats_core::{Enricher, Event, EventId, Micros, Zone};

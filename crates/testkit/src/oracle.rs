@@ -45,11 +45,12 @@
 //! ```text
 //!   counts   traffic and lists      retention  who comes back     journey   one visitor's sessions
 //!   numbers  sums that cannot wrap  funnel     who gets how far   realtime  current visitors, trending, at a given now
-//!                                   segment    who is in a segment, at a given now
+//!                                   segment    who is in a segment, at a given now; and wrongly, by `flaws`
 //! ```
 
 mod counts;
 mod event;
+mod flaws;
 mod funnel;
 mod journey;
 mod numbers;
@@ -60,9 +61,9 @@ mod visitors;
 
 pub use counts::{BreakdownAnswer, TrafficAnswer};
 pub use event::OracleEvent;
+pub use flaws::{Flaw, Unnoticed};
 pub use journey::{JourneyAnswer, JourneySession};
 pub use realtime::{Realtime, Trend};
-pub use segment::Flaw;
 pub use visitors::VisitorRow;
 
 use pistats_core::report::{Bots, Dimension, Filter, Operator, Selection};

@@ -95,6 +95,10 @@ pub(super) async fn behind(mesh: &mut Mesh, records: u64) -> Case {
     }
     let all = mesh.partitions(&mesh.front).await?;
     let lost = all.drops.iter().find(|drop| drop.reason == "lost_record").map_or(0, |drop| drop.count);
+    let guards = mesh.guards().await?;
+    if guards.sum("cut") + guards.sum("missing") > 0 {
+        return Err(format!("{}\n{}", comparison.told(), guards.told()));
+    }
     Ok(vec![
         comparison.told(),
         format!(
@@ -104,6 +108,7 @@ pub(super) async fn behind(mesh: &mut Mesh, records: u64) -> Case {
             thousands(behind)
         ),
         format!("all folded {:.0} s later; records missing in the stream: {lost}", caught_up.as_secs_f64()),
+        guards.told(),
     ])
 }
 
@@ -122,7 +127,11 @@ pub(super) async fn spu(mesh: &mut Mesh) -> Case {
         mesh.fluvio.start_spu().await?;
     }
     seconds(3.0).await;
-    Ok(no_call_failed(end(mesh, &site, load).await?)?.0)
+    let (mut lines, _) = no_call_failed(end(mesh, &site, load).await?)?;
+    let guards = mesh.guards().await?;
+    lines.push(guards.told());
+    let is_told = ["resent", "reopened"].iter().all(|kind| guards.sum(kind) > 0);
+    if is_told { Ok(lines) } else { Err(lines.join("\n")) }
 }
 
 pub(super) async fn sc(mesh: &mut Mesh) -> Case {
@@ -324,6 +333,7 @@ pub(super) async fn went_back(mesh: &mut Mesh) -> Case {
     }
     let first = named.first().ok_or("no Aggregate has said that the log went back")?;
     lines.push(format!("named by Aggregate {} times, first: `{first}`", named.len()));
+    lines.push(mesh.guards().await?.told());
     Ok(lines)
 }
 

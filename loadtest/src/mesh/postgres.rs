@@ -22,7 +22,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) async fn start(ground: &Ground) -> Result<Postgres, Failure> {
+    pub(crate) async fn start(ground: &Ground) -> Result<Postgres, Failure> {
         use std::os::unix::process::CommandExt as _;
         let bin = programs()?;
         let folder = ground.path().join("postgres");
@@ -76,7 +76,7 @@ impl Postgres {
     }
 
     /// What the mesh calls it.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.address("pistats")
     }
 
@@ -147,7 +147,7 @@ impl Postgres {
         Ok(run(command)?.trim().to_owned())
     }
 
-    pub(super) async fn version(&self) -> Result<String, Failure> {
+    pub(crate) async fn version(&self) -> Result<String, Failure> {
         let server = self.ask("SHOW server_version")?;
         let timescale = self.ask("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")?;
         let timescale = if timescale.is_empty() { "plain".to_owned() } else { format!("TimescaleDB {timescale}") };

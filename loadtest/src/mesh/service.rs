@@ -2,12 +2,17 @@
 
 use super::process::{Ground, Process, free_ports, tail};
 use crate::Failure;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// A process that is not healthy by then is not coming.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(90);
+/// The page of metrics is made of numbers that are there.
+const PAGE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What all of them share.
 pub(super) struct Shared {
@@ -22,6 +27,8 @@ pub(crate) struct Service {
     pub(crate) name: String,
     program: PathBuf,
     port: u16,
+    /// Where its page of metrics is.
+    metrics: u16,
     process: Process,
 }
 
@@ -33,12 +40,13 @@ impl Service {
         roles: &[&str],
         more: &str,
     ) -> Result<Service, Failure> {
-        let [port] = free_ports()?;
+        let [port, metrics] = free_ports()?;
         let folder = ground.path().join(name);
         let config = ground.path().join(format!("{name}.toml"));
         let Shared { program, secrets, log, store } = shared;
         let text = format!(
-            "data = \"{}\"\nroles = {roles:?}\n[server]\nlisten = \"127.0.0.1:{port}\"\n{more}{secrets}{log}{store}",
+            "data = \"{}\"\nroles = {roles:?}\n[server]\nlisten = \"127.0.0.1:{port}\"\n\
+             [telemetry]\nprometheus = \"127.0.0.1:{metrics}\"\n{more}{secrets}{log}{store}",
             folder.display()
         );
         std::fs::write(&config, text).map_err(|error| format!("{}: {error}", config.display()))?;
@@ -54,6 +62,7 @@ impl Service {
             name: name.to_owned(),
             program: program.clone(),
             port,
+            metrics,
             process: Process::new(name, program, args, said),
         })
     }
@@ -92,6 +101,20 @@ impl Service {
         command.args(["health", "--server", &self.url()]).kill_on_drop(true);
         let done = tokio::time::timeout(Duration::from_secs(5), command.output()).await;
         matches!(done, Ok(Ok(done)) if done.status.success())
+    }
+
+    /// Its page of metrics, as Prometheus reads it.
+    pub(super) async fn page(&self) -> Result<String, Failure> {
+        let failed = |what: &dyn std::fmt::Display| format!("{}'s page of metrics: {what}", self.name);
+        let asked = async {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.metrics)).await?;
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+            let mut page = String::new();
+            stream.read_to_string(&mut page).await?;
+            Ok::<_, std::io::Error>(page)
+        };
+        let page = tokio::time::timeout(PAGE_WITHIN, asked).await.map_err(|late| failed(&late))?;
+        page.map_err(|error| failed(&error))
     }
 
     pub(super) async fn version(&self) -> Result<String, Failure> {

@@ -1,6 +1,7 @@
 //! The aggregator as a whole: start, supervision, shutdown.
 
 use crate::epoch::{Current, Running, Setup};
+use crate::follow::Follows;
 use crate::holding::{Holding, News, new_owner};
 use crate::live::{Clock, Live};
 use crate::notices::Notices;
@@ -106,8 +107,21 @@ impl Aggregator {
         let times = Times::new(&meters);
         let millis = Duration::from_millis;
         let holding = Holding::new(leases, owner, millis(config.lease_ms), millis(config.heartbeat_ms.max(8)));
-        let setup =
-            Setup { config, log, store, holding, directory, reload, secret, live, stats, times, commits, notices };
+        let setup = Setup {
+            config,
+            log,
+            store,
+            holding,
+            directory,
+            reload,
+            secret,
+            live,
+            stats,
+            times,
+            commits,
+            notices,
+            follows: Follows::new(),
+        };
         let setup = Arc::new(setup);
         let (commands, asked) = mpsc::channel(4);
         let current = Current::default();
@@ -207,6 +221,7 @@ async fn supervise(setup: Arc<Setup>, current: Current, mut asked: mpsc::Receive
         // What was folded and not committed will be folded again, and must not be shown twice.
         recalls = true;
         has_failed = true;
+        setup.follows.void();
         if *setup.commits.borrow() > commits_before {
             pause = RETRY_FIRST;
         }
@@ -235,6 +250,7 @@ async fn pause_for(setup: &Setup, work: BoxFuture<'static, ()>, recalls: &mut bo
     }
     // It may have changed the warehouse in any way: whoever shows reports looks at everything anew.
     *recalls = true;
+    setup.follows.void();
     setup.notices.reset(setup.live.now());
 }
 
@@ -260,5 +276,6 @@ async fn start(setup: &Arc<Setup>, held: &mut Vec<Held>, recalls: &mut bool) -> 
     }
     let stands_at = checkpoints.iter().map(|checkpoint| (checkpoint.partition, checkpoint.next));
     setup.stats.stands_at(generation.0, stands_at, held);
+    setup.follows.begin(generation, held, &checkpoints);
     Running::start(setup.clone(), checkpoints, generation, now_held)
 }

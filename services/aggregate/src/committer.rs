@@ -44,13 +44,18 @@ fn commit(
     let mut pins = Vec::with_capacity(taken.len());
     let mut received: Option<Micros> = None;
     let mut links = Vec::new();
+    let mut repaired = Vec::new();
     for (partition, mut window) in taken {
         parts.push((partition, window.progress.map(|(_, to)| to), window.counts));
         numbers.push((partition, window.number));
         pins.push(std::mem::take(&mut window.pins));
         received = received.max(window.received);
         links.append(&mut window.links);
+        let (is_repair, before) = (window.is_repair, commit.events.len());
         window.add_to(partition, &mut commit);
+        if is_repair {
+            repaired.push(before..commit.events.len());
+        }
     }
     let leases = parts.iter().filter_map(|(partition, _, _)| {
         epoch_of(&epoch.held, *partition).map(|epoch| Held { partition: *partition, epoch })
@@ -58,9 +63,12 @@ fn commit(
     commit.fence = Fence { leases: leases.collect(), generation: Some(epoch.generation) };
     let span = span_of(&commit, &links);
     let touched = notices::touched(&commit);
+    // Before it is stored: whoever reads it knows that it was told of it.
+    epoch.setup.follows.ahead(&commit, &repaired);
     let started = Instant::now();
     runtime.block_on(epoch.setup.store.commit(commit).instrument(span))?;
     let took = started.elapsed();
+    epoch.setup.follows.settled();
     epoch.setup.notices.committed(epoch.setup.live.now(), touched);
     epoch.gate.settle(numbers.into_iter());
     // From here on the warehouse knows these ids itself.

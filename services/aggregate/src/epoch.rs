@@ -12,6 +12,7 @@
 
 use crate::aggregator::Reload;
 use crate::committer;
+use crate::follow::Follows;
 use crate::gate::Gate;
 use crate::holding::{Holding, epoch_of};
 use crate::ids::IdIndex;
@@ -48,6 +49,8 @@ pub(crate) struct Setup {
     pub commits: watch::Sender<u64>,
     /// What each commit touched.
     pub notices: Notices,
+    /// Who follows segments.
+    pub follows: Follows,
 }
 
 /// The state that workers, readers and committer share.

@@ -4,7 +4,8 @@
 //!   log ─reader─▶ inbox ─worker─▶ window ╮                   reader     one a partition, async
 //!   log ─reader─▶ inbox ─worker─▶ window ├─committer─▶ store  worker     one a partition, a thread: decode, ids, enrich, sessions
 //!        …                               ╯     │             committer  one transaction of all partitions
-//!                          └─▶ live            └─▶ commits    supervisor starts all again after a failure (epoch)
+//!                          └─▶ live            ├─▶ commits    supervisor starts all again after a failure (epoch)
+//!                                              └─▶ follow     who enters and leaves segments that somebody follows
 //! ```
 //!
 //! | part | files |
@@ -14,7 +15,7 @@
 //! | folding | `reader` `sameness` `inbox` `worker` `arrival` `resends` `ids` `visitors` `enriched` `window` |
 //! | committing | `gate` `committer` `notices` |
 //! | repair | `repair` `lost` `replay` `position` |
-//! | beside it | `observer` `live` `recall` `usual` `stats` `figures` `times` `upkeep` `service` |
+//! | beside it | `observer` `live` `recall` `usual` `follow` `stats` `figures` `times` `upkeep` `service` |
 //!
 //! Invariants, and where they are kept:
 //! - **Each (site, id) takes effect once** (P-2): `ids` claims it, and rows and checkpoint commit together.
@@ -35,6 +36,7 @@ mod enriched;
 mod epoch;
 mod error;
 mod figures;
+mod follow;
 mod gate;
 mod holding;
 mod ids;
@@ -66,6 +68,7 @@ pub use aggregator::{Aggregator, Handle, Parts, Reload};
 pub use config::Config;
 pub use error::Error;
 pub use figures::{Figures, PartitionFigures, Watched};
+pub use follow::Following;
 pub use holding::new_owner;
 pub use live::Clock;
 pub use observer::Observer;

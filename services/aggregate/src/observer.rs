@@ -2,7 +2,9 @@
 
 use crate::aggregator::Handle;
 use crate::epoch::Setup;
+use crate::follow::{self, Following};
 use pistats_core::report::{Bots, LivePart, Realtime};
+use pistats_core::segment::SegmentId;
 use pistats_core::{Changes, SiteId};
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -36,6 +38,13 @@ impl Observer {
     /// What the partitions folded here know of a site now.
     pub fn part(&self, site: SiteId, bots: Bots) -> LivePart {
         self.setup.live.part(site, bots)
+    }
+
+    /// Who is in a segment, and who enters and leaves, of the partitions that are folded here: see
+    /// [`pistats_core::segment::follow`]. Each stream holds a matcher of its own. Must be called within a runtime of several
+    /// threads.
+    pub fn follow(&self, site: SiteId, segment: SegmentId) -> Following {
+        follow::follow(&self.setup, site, segment)
     }
 
     /// The live state of a site now, with lists of at most `limit` rows.

@@ -100,6 +100,7 @@ impl Worker {
                 window.mark(record.appended_at, Mark { offset: record.offset, digest });
             }
         }
+        window.is_repair = true;
         window.counts.events += repaired;
         window.pins.add(pins);
         window.events.append(mended.events);

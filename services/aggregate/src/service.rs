@@ -2,6 +2,7 @@
 
 use crate::aggregator::Handle;
 use crate::epoch::Setup;
+use crate::follow::{self, Following};
 use crate::replay::{Progress, ReplayError};
 use crate::upkeep;
 use futures::StreamExt;
@@ -11,6 +12,7 @@ use pistats_core::{Changes, Micros, Offset, PartitionId, Scope, SiteId};
 use pistats_eventlog::Position;
 use pistats_proto::aggregate::v1 as proto;
 use pistats_proto::aggregate::v1::aggregate_service_server::{AggregateService, AggregateServiceServer};
+use pistats_proto::convert::follow as convert_follow;
 use pistats_proto::convert::live as convert;
 use pistats_proto::log::v1 as log_proto;
 use pistats_rpc::auth::Principal;
@@ -160,6 +162,29 @@ impl AggregateService for Service {
         tokio::spawn(tell(changes, answers));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
+
+    type FollowSegmentStream = BoxStream<'static, Result<proto::FollowSegmentResponse, Status>>;
+
+    async fn follow_segment(
+        &self,
+        request: Request<proto::FollowSegmentRequest>,
+    ) -> Result<Response<Self::FollowSegmentStream>, Status> {
+        self.principal(&request)?.instance()?;
+        let (site, segment) = convert_follow::follow_segment(request.get_ref())
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let following = follow::follow(&self.handle.setup, site, segment);
+        Ok(Response::new(futures::stream::unfold(following, followed).boxed()))
+    }
+}
+
+/// The next message of a stream that is followed, or a sign of life.
+async fn followed(mut following: Following) -> Option<(Result<proto::FollowSegmentResponse, Status>, Following)> {
+    let answer = match tokio::time::timeout(LIVE_AT_LEAST_EVERY, following.next()).await {
+        Ok(Some(told)) => convert_follow::follow_answer(told),
+        Ok(None) => return None,
+        Err(_) => proto::FollowSegmentResponse { is_idle: true, ..Default::default() },
+    };
+    Some((Ok(answer), following))
 }
 
 async fn tell(

@@ -27,6 +27,8 @@ pub(crate) struct Window {
     /// Events and payload bytes that went in, duplicates too: what the gate counts.
     pub input_events: usize,
     pub input_bytes: usize,
+    /// Whether a replay filled its events in: a window is of repairs or of none.
+    pub is_repair: bool,
     pub events: EventColumns,
     pub sessions: Vec<SessionVersion>,
     pub visitors: Vec<VisitorVersion>,

@@ -11,22 +11,19 @@ use pistats_core::cookieless::NoSalt;
 use pistats_core::{Directory, Salts, Scope, Site, SiteId, Zone};
 use pistats_rpc::auth::{Principal, SharedDirectory};
 use pistats_rpc::proxies::Proxies;
-use pistats_rpc::status;
+use pistats_rpc::{origins, status};
 use pistats_telemetry::{TraceParent, trace};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic::Status;
 
 /// How long a call waits for the salt of today. A new site's is there within a second; where the store is away it was made
 /// days ago.
 const SALTS_WITHIN: Duration = Duration::from_secs(2);
 /// When to come back where it is not.
 const SALTS_RETRY: Duration = Duration::from_secs(5);
-/// Of an origin that is refused, the message repeats this much.
-const TOLD_CHARS: usize = 200;
 
 /// What every way in is given.
 #[derive(Clone)]
@@ -68,10 +65,8 @@ impl Entry {
         peer: Option<SocketAddr>,
     ) -> Result<Caller, Status> {
         let trust = if scope == Scope::Server { Trust::Server } else { Trust::Public };
-        if let (Trust::Public, Some(page)) = (trust, page)
-            && !site.allows(page)
-        {
-            return Err(foreign(site, page));
+        if trust == Trust::Public {
+            origins::admit(site, page)?;
         }
         // This call's own span; where this process exports none, the caller's.
         let trace = trace::current().or_else(|| recorded(header(headers, "traceparent")));
@@ -151,39 +146,14 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The page's origin, as a browser names it. What is no text is no origin that any rule allows.
-pub(crate) fn origin(headers: &HeaderMap) -> Option<&str> {
-    headers.get(http::header::ORIGIN).map(|value| value.to_str().unwrap_or("?"))
-}
-
 /// A trace context that somebody records: any other would only make records longer.
 fn recorded(header: &str) -> Option<TraceParent> {
     header.parse().ok().filter(TraceParent::is_sampled)
 }
 
-/// The refusal of a page: which, and the command that lets it in beside those of now.
-fn foreign(site: &Site, page: &str) -> Status {
-    use pistats_core::origin::{OriginRule, WebOrigin};
-    let told: String = page.chars().filter(|c| c.is_ascii_graphic()).take(TOLD_CHARS).collect();
-    let wanted = WebOrigin::read(page).map_or_else(|| "'*'".to_owned(), |origin| origin.host.to_string());
-    let own = match site.origins.as_slice() {
-        [] => OriginRule::of_name(&site.name).into_iter().collect(),
-        rules => rules.to_vec(),
-    };
-    let rules = own.iter().map(ToString::to_string).chain([wanted]);
-    let options: String = rules.map(|rule| format!(" --origin {rule}")).collect();
-    let name = if site.name.contains(char::is_whitespace) { format!("{:?}", site.name) } else { site.name.clone() };
-    let message = format!(
-        "pages of {told} may not collect for this site; if they are its own: pistats site update {name}{options}"
-    );
-    let details = ErrorDetails::with_error_info("ORIGIN_NOT_ALLOWED", "pistats", [("origin".to_owned(), told)]);
-    Status::with_error_details(Code::PermissionDenied, message, details)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pistats_core::{Micros, SiteId, Zone};
 
     #[test]
     fn only_a_trace_that_is_recorded_goes_into_the_log() {
@@ -192,21 +162,5 @@ mod tests {
         for other in ["", "x", &trace.replace("-01", "-00"), &format!("{trace}-extra")] {
             assert_eq!(recorded(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn a_refused_page_is_told_the_command_that_keeps_the_rules_of_now() {
-        let mut site = Site::new(SiteId(1), "example.org", Zone::utc(), Micros(0));
-        let fix = |site: &Site, page: &str| foreign(site, page).message().to_owned();
-        assert!(
-            fix(&site, "https://shop.example.net:8443")
-                .ends_with("pistats site update example.org --origin example.org --origin shop.example.net")
-        );
-        site.name = "My shop".into();
-        site.origins = vec!["a.example".parse().unwrap()];
-        assert!(fix(&site, "null").ends_with("site update \"My shop\" --origin a.example --origin '*'"));
-        let status = foreign(&site, &format!("https://{}\n", "e".repeat(5_000)));
-        assert!(status.message().len() < 500 && !status.message().contains('\n'));
-        assert_eq!(status.get_details_error_info().unwrap().reason, "ORIGIN_NOT_ALLOWED");
     }
 }

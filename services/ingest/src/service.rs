@@ -1,6 +1,6 @@
 //! `ingest.v1.IngestService`: the collector behind gRPC.
 
-use crate::entry::{Caller, Entry, origin};
+use crate::entry::{Caller, Entry};
 use crate::{CollectError, Collected, Collector, SharedSalts};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -10,6 +10,7 @@ use pistats_proto::ingest::raw::ingest_service_server::{IngestService, IngestSer
 use pistats_proto::ingest::raw::{CollectRequest, CollectStreamRequest};
 use pistats_proto::ingest::v1::{CollectResponse, CollectStreamResponse, Rejection};
 use pistats_rpc::auth::{Principal, SharedDirectory};
+use pistats_rpc::origins::origin;
 use pistats_rpc::proxies::Proxies;
 use pistats_rpc::{configured, status};
 use std::sync::Arc;

@@ -13,7 +13,7 @@
 mod pixel;
 
 use crate::Ingest;
-use crate::entry::{header, origin};
+use crate::entry::header;
 use crate::service::{refused, rejections, wire_bytes};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -25,6 +25,7 @@ use http::{Extensions, HeaderMap, StatusCode, header as name};
 use pistats_core::{Reason, Scope};
 use pistats_proto::ingest::raw::CollectRequest;
 use pistats_rpc::auth::Principal;
+use pistats_rpc::origins::origin;
 use prost::Message as _;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,9 +1,11 @@
 //! The command line.
 
+mod campaign;
 mod people;
 mod segment;
 mod watch;
 
+pub use campaign::{CampaignCommand, Draft};
 pub use people::{Funnel, Journey};
 pub use segment::{SegmentArgs, SegmentCommand};
 pub use watch::{Shown, Watch};
@@ -38,6 +40,9 @@ pub enum Command {
     /// Makes, counts, watches and changes segments of visitors
     #[command(subcommand)]
     Segment(SegmentCommand),
+    /// Makes, starts, holds, ends and watches push campaigns
+    #[command(subcommand)]
+    Campaign(CampaignCommand),
     /// Lists refused events and sends them again
     #[command(subcommand)]
     Rejected(RejectedCommand),

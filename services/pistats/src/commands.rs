@@ -1,6 +1,7 @@
 //! What each command does: one call or a few through the contract, and an answer for people or as JSON.
 
 pub mod admin;
+pub mod campaign;
 mod filter;
 mod funnel;
 pub mod import;

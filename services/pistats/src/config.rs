@@ -2,8 +2,10 @@
 
 pub(crate) mod combine;
 mod mesh;
+mod push;
 
 pub use mesh::{MeshConfig, MeshTlsConfig, SecretsConfig, ServerTlsConfig};
+pub use push::PushConfig;
 
 use crate::roles::Role;
 use figment::Figment;
@@ -29,6 +31,7 @@ pub struct Config {
     pub store: StoreConfig,
     pub aggregate: AggregateConfig,
     pub query: QueryConfig,
+    pub push: PushConfig,
     pub limits: Limits,
     pub telemetry: TelemetryConfig,
 }
@@ -214,6 +217,11 @@ impl Config {
                 "server.trusted_proxies",
                 "use addresses such as \"192.0.2.7\" and networks such as \"10.0.0.0/8\" or \"fd00::/8\"",
             ),
+            (
+                !self.push.has_sound_contact(),
+                "push.contact",
+                "use an address such as \"mailto:ops@example.org\" or \"https://example.org/\", or \"\"",
+            ),
             (self.limits.batch_events == 0, "limits.batch_events", "use at least 1"),
             (self.limits.event_bytes > self.limits.batch_bytes, "limits.event_bytes", "use at most limits.batch_bytes"),
             (self.limits.batch_bytes > 64 << 20, "limits.batch_bytes", "use at most 67108864"),
@@ -290,6 +298,7 @@ mod tests {
         assert!(load("[telemetry]\nprometheus = \"9464\"").expect_err("no address").contains("telemetry.prometheus"));
         let proxies = load("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"caddy\"]");
         assert!(proxies.expect_err("no network").contains("server.trusted_proxies"));
+        assert!(load("[push]\ncontact = \"ops\"").expect_err("no contact").contains("push.contact"));
         assert!(load("[log]\nsegment_mib = 2000").expect_err("a bad value").contains("log.segment_mib"));
     }
 }

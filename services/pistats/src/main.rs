@@ -29,6 +29,7 @@ async fn run(command: Command) -> Result<(), String> {
         Command::Site(command) => commands::admin::site(command).await,
         Command::Key(command) => commands::admin::key(command).await,
         Command::Segment(command) => commands::segment::run(command).await,
+        Command::Campaign(command) => commands::campaign::run(command).await,
         Command::Rejected(command) => commands::admin::rejected(command).await,
         Command::SignIn(server) => commands::admin::sign_in(server).await,
         Command::Status(command) => commands::operate::status(command).await,

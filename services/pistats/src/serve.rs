@@ -14,6 +14,7 @@
 mod afar;
 mod directory;
 mod folding;
+mod following;
 pub mod kept;
 mod living;
 mod metrics;

@@ -57,9 +57,9 @@ impl Query {
         config: &Config,
         clock: Clock,
     ) -> Query {
-        let reports = Arc::new(Reports::new(store, living.clone(), config, clock));
+        let reports = Arc::new(Reports::new(store, living.clone(), config, clock.clone()));
         let settings =
-            Settings { streams: config.watch_streams, engine: reports.store.engine(), ..Settings::default() };
+            Settings { streams: config.watch_streams, engine: reports.store.engine(), clock, ..Settings::default() };
         let hub = Hub::new(reports.clone(), living, directory.clone(), settings);
         let cache_bytes = config.bitmap_cache_bytes;
         Query { reports, hub, directory, visitor_secret, cache_bytes, tasks: JoinSet::new() }

@@ -29,7 +29,8 @@ pub(crate) fn of_store(error: Error) -> Status {
         | Error::OutOfStep { .. }
         | Error::Duplicate(_)
         | Error::Fenced { .. }
-        | Error::OtherGeneration { .. } => {
+        | Error::OtherGeneration { .. }
+        | Error::NotLeased(_) => {
             tracing::error!(%error, "a report was planned wrongly");
             Status::internal("the report could not be planned; the server's log says why")
         }

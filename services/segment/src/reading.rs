@@ -1,15 +1,15 @@
-//! What the service needs of the side that reads: who is in a tree, and to be told of commits.
+//! What the service needs of the sides that read and fold: who is in a tree, and to be told who enters and leaves.
 //!
-//! Query's readers stand behind it (services never depend on each other: the binary wires them).
+//! Query's readers and Aggregate's followers stand behind it (services never depend on each other: the binary wires them).
 
 use async_trait::async_trait;
 use pistats_core::directory::Site;
 use pistats_core::report::AsOf;
-use pistats_core::segment::Plan;
-use pistats_core::{Changes, Micros};
+use pistats_core::segment::follow::Part;
+use pistats_core::segment::{Plan, SegmentId};
+use pistats_core::{Micros, SiteId};
 use roaring::RoaringBitmap;
-use std::sync::Arc;
-use tokio::sync::broadcast;
+use tokio::sync::mpsc;
 use tonic::Status;
 
 /// What members were read from.
@@ -40,7 +40,7 @@ pub struct Written {
 ///
 /// Implementations MUST promise:
 /// - **R-1** The members of a plan are exact, of one snapshot, and the same from every reader.
-/// - **R-2** A notice is sent after its commit is durable; who lags behind is told so.
+/// - **R-2** Each part of a followed segment keeps the promises of [`pistats_core::segment::follow`]; of one number is one part.
 #[async_trait]
 pub trait Reading: Send + Sync + 'static {
     /// The members of a planned tree of a site.
@@ -49,8 +49,8 @@ pub trait Reading: Send + Sync + 'static {
     /// The plan as one statement.
     fn written(&self, site: &Site, plan: &Plan) -> Written;
 
-    /// Notices of commits from now on.
-    fn changes(&self) -> broadcast::Receiver<Arc<Changes>>;
+    /// Begins to follow a kept segment, in all parts. It ends where nobody folds.
+    fn follow(&self, site: SiteId, segment: SegmentId) -> mpsc::Receiver<Part>;
 
     /// The server's clock.
     fn now(&self) -> Micros;

@@ -1,5 +1,6 @@
 //! The calls of segment.v1.
 
+use crate::campaign::{Channel, Followed, Push, PushSettings};
 use crate::kept::{self, Kept, MOST_SEGMENTS};
 use crate::reading::{Members, Reader, Reading};
 use crate::watch::{self, Hub};
@@ -13,7 +14,7 @@ use pistats_proto::convert::segment as convert;
 use pistats_proto::segment::v1::segment_service_server::SegmentService;
 use pistats_proto::segment::v1::*;
 use pistats_rpc::auth::{Principal, SharedDirectory};
-use pistats_store::{SegmentRow, Segments, Store};
+use pistats_store::{Pushing, SegmentRow, Segments, Store};
 use prost::Message;
 use roaring::RoaringBitmap;
 use std::sync::Arc;
@@ -72,6 +73,18 @@ impl Segment {
         Segment { shared, hub, changes: Mutex::default() }
     }
 
+    /// The push service over the same warehouse and readers; it sends nothing before it is started.
+    pub fn push(
+        &self,
+        store: Arc<dyn Pushing>,
+        channel: Arc<dyn Channel>,
+        visitor_secret: [u8; 32],
+        settings: PushSettings,
+    ) -> Push {
+        let enters = Arc::new(Followed(self.shared.clone()));
+        Push::new(self.shared.clone(), store, channel, enters, visitor_secret, settings)
+    }
+
     async fn kept(&self, site: &Site) -> Result<Kept, Status> {
         Kept::read(self.shared.segments.as_ref(), site).await
     }
@@ -115,7 +128,7 @@ fn everybody() -> Node {
     Node::Did(Did { conditions: Vec::new(), amount, counted: Counted::Events, window: Window::Ever })
 }
 
-fn new_id() -> Result<SegmentId, Status> {
+pub(crate) fn new_id() -> Result<SegmentId, Status> {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| Status::internal(format!("the system has no randomness: {error}")))?;
     Ok(SegmentId(u128::from_be_bytes(bytes)))

@@ -1,9 +1,8 @@
-//! Segments as they change: one evaluation a segment for all who watch it; each stream tells the difference to what it told.
+//! Segments as they change: followed once for all who watch one; each stream tells the difference to what it told.
 //!
 //! ```text
-//!   notices of commits ─┐
-//!   edits (looked for)  ├─▶ evaluator of a segment ──▶ newest state ──▶ stream: snapshot, then deltas 1, 2, …
-//!   a day began         ┘     at most once a second       (a set)         members now − members told = entered, left
+//!   Aggregate, Aggregate … ═ parts ═▶ whole ──▶ evaluator of a segment ──▶ newest state ──▶ stream: snapshot, then deltas 1, 2, …
+//!     (core::segment::follow)        a set a part    at most once a second     (a set)        members now − members told = entered, left
 //! ```
 //!
 //! A stream holds the set that it told last, so a slow reader gets one delta of everything that happened meanwhile, and
@@ -12,13 +11,14 @@
 
 mod evaluator;
 mod stream;
+mod whole;
 
 pub(crate) use stream::open;
 
 use crate::service::Shared;
 use pistats_core::report::AsOf;
 use pistats_core::segment::SegmentId;
-use pistats_core::{Day, Micros, SiteId};
+use pistats_core::{Micros, SiteId};
 use roaring::RoaringBitmap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -32,7 +32,7 @@ pub(crate) struct State {
     pub(crate) as_of: AsOf,
     pub(crate) version: u32,
     pub(crate) now: Micros,
-    pub(crate) today: Day,
+    pub(crate) causes: whole::Causes,
 }
 
 /// What an evaluator tells; none before the first evaluation.
@@ -64,9 +64,8 @@ impl Hub {
         }
         subjects.retain(|_, subject| subject.strong_count() > 0);
         let (tell, newest) = watch::channel(None);
-        // Before the first evaluation: from now on no commit is missed.
-        let changes = self.shared.reading.changes();
-        tokio::spawn(evaluator::run(self.shared.clone(), site, id, changes, tell));
+        let parts = self.shared.reading.follow(site, id);
+        tokio::spawn(evaluator::run(id, parts, tell));
         let subject = Arc::new(Subject { newest });
         subjects.insert((site, id), Arc::downgrade(&subject));
         subject

@@ -139,6 +139,7 @@ async fn a_watcher_is_told_who_enters_and_leaves_by_events_by_an_edit_and_by_a_m
 
     house.world.be(&[2, 9]);
     house.service.update_segment(asked(MANAGE, update(&made.id, Some(did("signup"))))).await.unwrap();
+    house.world.edit(2);
     let third = stream.next().await.unwrap().unwrap();
     assert_eq!((third.sequence, third.size, third.entered, third.left), (2, 2, 1, 2), "old members leave");
     assert_eq!((third.cause(), third.version), (Cause::Edit, 2));
@@ -151,11 +152,11 @@ async fn a_watcher_is_told_who_enters_and_leaves_by_events_by_an_edit_and_by_a_m
 
     // Rebuilt: numbers are others, and nobody enters or leaves by it.
     house.world.rebuild(&[7, 8]);
-    house.world.commit();
     let fifth = stream.next().await.unwrap().unwrap();
     assert_eq!((fifth.sequence, fifth.size, fifth.entered, fifth.left), (0, 2, 0, 0));
 
     house.service.delete_segment(asked(MANAGE, DeleteSegmentRequest { id: made.id })).await.unwrap();
+    house.world.lose();
     assert_eq!(stream.next().await.unwrap().unwrap_err().code(), Code::NotFound);
 }
 

@@ -105,6 +105,25 @@ impl Zone {
         self.midnight(day.plus(1), Fold::Later)
     }
 
+    /// The instant at which the clock on the wall shows a time of a day, given as microseconds after its midnight. Where it
+    /// shows it twice, the first of both; where it skips it, the first instant after the gap.
+    pub fn instant_of(&self, day: Day, since_midnight_us: i64) -> Micros {
+        // Offsets from UTC are below 26 hours: this far back the clock has not shown the time yet.
+        const BEFORE: i64 = 26 * Micros::HOUR;
+        let wall = i64::from(day.0).saturating_mul(Micros::DAY).saturating_add(since_midnight_us);
+        let mut stretch = self.stretch(Micros(wall.saturating_sub(BEFORE)));
+        loop {
+            let at = Micros(wall.saturating_sub(stretch.offset_us));
+            if at < stretch.from {
+                return stretch.from;
+            }
+            if at < stretch.to || stretch.to == Micros(i64::MAX) {
+                return at;
+            }
+            stretch = self.stretch(stretch.to);
+        }
+    }
+
     fn midnight(&self, day: Day, fold: Fold) -> Micros {
         let ambiguous = self.zone.to_ambiguous_timestamp(day.civil().at(0, 0, 0, 0));
         let micros = |at: Result<Timestamp, jiff::Error>| at.ok().map(|at| Micros(at.as_microsecond()));
@@ -174,6 +193,35 @@ mod tests {
         // Sao Paulo sprang forward at midnight: 2018-11-04 began at 01:00 local time.
         let paulo = Zone::named("America/Sao_Paulo").expect("Sao Paulo");
         assert_eq!(paulo.start_of(Day::parse("2018-11-04").expect("a day")), at("2018-11-04T03:00:00Z"));
+    }
+
+    #[test]
+    fn a_time_that_the_clock_skips_is_the_end_of_the_gap_and_one_that_it_shows_twice_is_the_first() {
+        let minute = Micros::MINUTE;
+        for (zone, day, minutes, expected) in [
+            // Berlin sprang from 02:00 to 03:00, and fell back from 03:00 to 02:00.
+            ("Europe/Berlin", "2024-03-31", 119, "2024-03-31T00:59:00Z"),
+            ("Europe/Berlin", "2024-03-31", 120, "2024-03-31T01:00:00Z"),
+            ("Europe/Berlin", "2024-03-31", 179, "2024-03-31T01:00:00Z"),
+            ("Europe/Berlin", "2024-03-31", 180, "2024-03-31T01:00:00Z"),
+            ("Europe/Berlin", "2024-10-27", 150, "2024-10-27T00:30:00Z"),
+            ("Europe/Berlin", "2024-10-27", 180, "2024-10-27T02:00:00Z"),
+            // Lord Howe moves by half an hour: from 02:00 to 02:30, and from 02:00 back to 01:30.
+            ("Australia/Lord_Howe", "2024-10-06", 129, "2024-10-05T15:30:00Z"),
+            ("Australia/Lord_Howe", "2024-10-06", 150, "2024-10-05T15:30:00Z"),
+            ("Australia/Lord_Howe", "2024-04-07", 105, "2024-04-06T14:45:00Z"),
+            ("Australia/Lord_Howe", "2024-04-07", 120, "2024-04-06T15:30:00Z"),
+            // A whole day was skipped.
+            ("Pacific/Apia", "2011-12-30", 600, "2011-12-30T10:00:00Z"),
+            ("Pacific/Apia", "2011-12-31", 0, "2011-12-30T10:00:00Z"),
+            ("Pacific/Apia", "2011-12-29", 1439, "2011-12-30T09:59:00Z"),
+            ("Asia/Kathmandu", "2024-06-01", 345, "2024-06-01T00:00:00Z"),
+            ("UTC", "2024-06-01", 1440, "2024-06-02T00:00:00Z"),
+        ] {
+            let zone = Zone::named(zone).expect("a zone");
+            let found = zone.instant_of(Day::parse(day).expect("a day"), minutes * minute);
+            assert_eq!(found, at(expected), "{zone:?} {day} {minutes}");
+        }
     }
 
     #[test]

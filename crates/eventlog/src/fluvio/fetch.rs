@@ -54,8 +54,8 @@ pub(super) struct Raw {
 /// A partition being read.
 pub(super) struct Batches {
     stream: Pin<Box<dyn Stream<Item = Result<Batch, ErrorCode>> + Send>>,
-    /// Keeps the connection.
-    _client: Option<Arc<Client>>,
+    /// Keeps the connection. None where a test makes the stream.
+    client: Option<Arc<Client>>,
     /// The offset that is due.
     next: u64,
     cut: bool,
@@ -92,10 +92,15 @@ pub(super) async fn open(
         Ok(opened) => opened?,
         Err(_) => return Err(Trouble::Lost("opening a partition took too long".to_owned())),
     };
-    Ok(Batches { stream: Box::pin(stream), _client: Some(client.clone()), next: from, cut: false })
+    Ok(Batches { stream: Box::pin(stream), client: Some(client.clone()), next: from, cut: false })
 }
 
 impl Batches {
+    /// The client that the stream came from.
+    pub(super) fn client(&self) -> Option<Arc<Client>> {
+        self.client.clone()
+    }
+
     /// The complete records of the next batch, in order, from the due offset on. Waits for the tail.
     ///
     /// Cancellation-safe: what was not returned comes with the next call.
@@ -221,23 +226,33 @@ fn end_in(text: &str) -> Option<u64> {
     end.trim().parse().ok()
 }
 
+/// A partition as an SPU would send it, for tests: no client is behind it.
+#[cfg(test)]
+pub(super) fn sent(from: u64, batches: Vec<Result<Batch, ErrorCode>>) -> Batches {
+    Batches { stream: Box::pin(futures::stream::iter(batches)), client: None, next: from, cut: false }
+}
+
+/// A batch of these values from `base` on, whose header tells of `declared`, for tests.
+#[cfg(test)]
+pub(super) fn batch_of(base: u64, values: Vec<Vec<u8>>, declared: u64) -> Result<Batch, ErrorCode> {
+    use ::fluvio::dataplane::record::Record;
+    let mut batch = Batch::from(values.into_iter().map(Record::new).collect::<Vec<Record>>());
+    batch.set_base_offset(base as i64);
+    batch.get_mut_header().last_offset_delta = declared as i32 - 1;
+    Ok(batch)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A batch of records "base", "base + 1" …, whose header tells of `declared`.
     fn batch(base: u64, records: u64, declared: u64) -> Result<Batch, ErrorCode> {
-        use ::fluvio::dataplane::record::Record;
-        let records: Vec<Record> = (base..base + records).map(|offset| Record::new(offset.to_string())).collect();
-        let mut batch = Batch::from(records);
-        batch.set_base_offset(base as i64);
-        batch.get_mut_header().last_offset_delta = declared as i32 - 1;
-        Ok(batch)
+        batch_of(base, (base..base + records).map(|offset| offset.to_string().into_bytes()).collect(), declared)
     }
 
     async fn offsets(from: u64, batches: Vec<Result<Batch, ErrorCode>>) -> (Vec<u64>, Trouble) {
-        let stream = Box::pin(futures::stream::iter(batches));
-        let mut batches = Batches { stream, _client: None, next: from, cut: false };
+        let mut batches = sent(from, batches);
         let mut came = Vec::new();
         loop {
             match batches.next().await {

@@ -20,6 +20,9 @@
 //! While a reader is far behind it holds one of two permits, so that not all partitions hold large fetches at once. It
 //! waits for one only so long: a permit is held while the consumer works, and consumers may wait for one another.
 
+#[cfg(test)]
+mod guards;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,24 +63,7 @@ pub(super) async fn stream(shared: &Arc<Shared>, partition: PartitionId, from: P
             (near.saturating_sub(LOOK_BACK).max(first), Some(time))
         }
     };
-    let reader = Reader {
-        closed: shared.closed.subscribe(),
-        shared: shared.clone(),
-        partition,
-        next,
-        start: next.saturating_sub(LOOK_BACK).max(first),
-        caught_up_at: end,
-        last: None,
-        resends: Resends::default(),
-        clock: Micros(i64::MIN),
-        not_before,
-        batches: None,
-        permit: None,
-        ready: VecDeque::new(),
-        failed_at: None,
-        pause: PAUSE_FIRST,
-        ended: false,
-    };
+    let reader = Reader::new(shared, partition, (first, end), next, not_before);
     Ok(stream::unfold(reader, Reader::step).boxed())
 }
 
@@ -97,7 +83,7 @@ struct Reader {
     /// The newest append time seen.
     clock: Micros,
     not_before: Option<Micros>,
-    batches: Option<(Arc<Client>, Batches)>,
+    batches: Option<Batches>,
     permit: Option<OwnedSemaphorePermit>,
     ready: VecDeque<Record>,
     /// The due offset when records last came wrong.
@@ -107,6 +93,34 @@ struct Reader {
 }
 
 impl Reader {
+    /// A reader that hands out `next` and what follows, of a partition with these ends.
+    fn new(
+        shared: &Arc<Shared>,
+        partition: PartitionId,
+        (first, end): (u64, u64),
+        next: u64,
+        not_before: Option<Micros>,
+    ) -> Reader {
+        Reader {
+            closed: shared.closed.subscribe(),
+            shared: shared.clone(),
+            partition,
+            next,
+            start: next.saturating_sub(LOOK_BACK).max(first),
+            caught_up_at: end,
+            last: None,
+            resends: Resends::default(),
+            clock: Micros(i64::MIN),
+            not_before,
+            batches: None,
+            permit: None,
+            ready: VecDeque::new(),
+            failed_at: None,
+            pause: PAUSE_FIRST,
+            ended: false,
+        }
+    }
+
     async fn step(mut self) -> Option<(Result<Record, Error>, Reader)> {
         loop {
             if let Some(record) = self.ready.pop_front() {
@@ -132,7 +146,7 @@ impl Reader {
 
     /// One step towards more records.
     async fn fill(&mut self) -> Result<(), Error> {
-        let Some((client, batches)) = &mut self.batches else { return self.open().await };
+        let Some(batches) = &mut self.batches else { return self.open().await };
         let trouble = match tokio::time::timeout(self.shared.config.watch_after, batches.next()).await {
             Ok(Ok(came)) => {
                 self.pause = PAUSE_FIRST;
@@ -144,11 +158,11 @@ impl Reader {
             }
             Ok(Err(trouble)) => trouble,
             Err(_) => {
-                let client = client.clone();
-                return self.watch(&client).await;
+                let client = batches.client();
+                return self.watch(client).await;
             }
         };
-        let client = self.batches.take().map(|(client, _)| client);
+        let client = self.batches.take().and_then(|batches| batches.client());
         self.answer(client, trouble).await
     }
 
@@ -172,7 +186,7 @@ impl Reader {
         let config = &self.shared.config;
         match fetch::open(&client, config, self.partition, start, config.fetch_bytes).await {
             Ok(batches) => {
-                self.batches = Some((client, batches));
+                self.batches = Some(batches);
                 Ok(())
             }
             Err(trouble) => self.answer(Some(client), trouble).await,
@@ -270,9 +284,10 @@ impl Reader {
     }
 
     /// Nothing came for a while: is there nothing?
-    async fn watch(&mut self, client: &Arc<Client>) -> Result<(), Error> {
+    async fn watch(&mut self, client: Option<Arc<Client>>) -> Result<(), Error> {
         self.permit = None;
-        match fetch::end(client, &self.shared.config, self.partition).await {
+        let Some(client) = client else { return Ok(()) };
+        match fetch::end(&client, &self.shared.config, self.partition).await {
             Ok(end) if end == self.next => {}
             Ok(end) if end < self.next => {
                 self.batches = None;
@@ -284,7 +299,7 @@ impl Reader {
             }
             Err(trouble) => {
                 self.batches = None;
-                self.answer(Some(client.clone()), trouble).await?;
+                self.answer(Some(client), trouble).await?;
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The promises of [`Store`], [`Registry`] and [`Leases`] as cases that every backend runs against itself.
+//! The promises of [`Store`], [`Registry`], [`Leases`] and those of push as cases that every backend runs against itself.
 //!
 //! A backend's test hands in how to make an empty warehouse; each case starts with one of its own and names the promise
 //! it checks. A case panics where a promise is broken, so these functions are for tests only.
@@ -9,6 +9,7 @@ mod history;
 mod leases;
 mod lookups;
 mod places;
+mod pushing;
 mod reads;
 mod registry;
 mod rollups;
@@ -19,7 +20,7 @@ mod zones;
 pub use explaining::{Explaining, Read};
 pub use sheets::assert_sheets_equal_raw;
 
-use crate::{Error, Leases, Registry, Store};
+use crate::{Error, Leases, Pushing, Registry, Store};
 use pistats_core::PartitionId;
 
 /// Runs all cases. `empty` makes an empty warehouse each time it is called.
@@ -66,6 +67,19 @@ pub async fn leasing<W: Store + Leases, F: AsyncFn() -> W>(empty: F) -> Result<(
     leases::what_is_released_is_free_at_once(&empty().await).await?;
     leases::many_who_acquire_at_once_share_without_overlap(&empty().await).await?;
     leases::a_stale_owners_commit_changes_no_row(&empty().await).await?;
+    Ok(())
+}
+
+/// Runs the cases of subscriptions, campaigns and their messages (D-1 to D-5).
+pub async fn pushing<W: Pushing, F: AsyncFn() -> W>(empty: F) -> Result<(), Error> {
+    pushing::a_key_is_kept_once(&empty().await).await?;
+    pushing::an_endpoint_is_kept_once_and_the_newest_comes_first(&empty().await).await?;
+    pushing::a_campaign_changes_on_the_version_that_was_looked_at(&empty().await).await?;
+    pushing::a_site_has_one_lease_and_who_lost_it_changes_nothing(&empty().await).await?;
+    pushing::a_message_is_begun_once_and_what_was_on_its_way_becomes_uncertain(&empty().await).await?;
+    pushing::due_messages_come_in_order_with_the_newest_subscription(&empty().await).await?;
+    pushing::what_a_visitor_had_is_counted_over_all_campaigns(&empty().await).await?;
+    pushing::a_held_campaign_begins_nothing_and_a_cancelled_one_takes_its_messages_with_it(&empty().await).await?;
     Ok(())
 }
 

@@ -17,8 +17,10 @@
 //! next, where that is worth it.
 
 mod append;
+mod campaigns;
 mod cells;
 mod config;
+mod deliveries;
 mod failure;
 mod fold;
 mod leases;
@@ -30,6 +32,7 @@ mod refresh;
 mod registry;
 mod segments;
 mod sheets;
+mod subscriptions;
 mod worker;
 mod writer;
 mod zone;
@@ -61,6 +64,8 @@ pub struct DuckStore {
     /// Days that can never have a sheet. Locked by the maintenance alone.
     unfit: Arc<sheets::Unfit>,
     leases: Arc<Mutex<leases::Table>>,
+    /// Who sends for which site.
+    senders: Arc<Mutex<deliveries::Senders>>,
     _claim: open::Claim,
 }
 
@@ -83,6 +88,7 @@ impl DuckStore {
             rewriting: Arc::default(),
             unfit: Arc::default(),
             leases: Arc::default(),
+            senders: Arc::default(),
             _claim: claim,
         })
     }

@@ -36,7 +36,22 @@ const ADDED: &str = "CREATE TABLE IF NOT EXISTS fact (name VARCHAR PRIMARY KEY, 
                      CREATE TABLE IF NOT EXISTS log_minute (
                        log_partition SMALLINT NOT NULL, minute BIGINT NOT NULL, first_offset BIGINT NOT NULL,
                        first_digest BIGINT NOT NULL, last_offset BIGINT NOT NULL, last_digest BIGINT NOT NULL,
-                       PRIMARY KEY (log_partition, minute))";
+                       PRIMARY KEY (log_partition, minute));
+                     CREATE TABLE IF NOT EXISTS push_key (
+                       site INTEGER PRIMARY KEY, private BLOB NOT NULL, created_us BIGINT NOT NULL);
+                     CREATE TABLE IF NOT EXISTS push_subscription (
+                       site INTEGER NOT NULL, endpoint VARCHAR NOT NULL, p256dh BLOB NOT NULL, auth BLOB NOT NULL,
+                       visitor UUID NOT NULL, time_zone VARCHAR NOT NULL, created_us BIGINT NOT NULL,
+                       updated_us BIGINT NOT NULL, PRIMARY KEY (site, endpoint));
+                     CREATE TABLE IF NOT EXISTS campaign (
+                       site INTEGER NOT NULL, id UUID NOT NULL, state SMALLINT NOT NULL, version INTEGER NOT NULL,
+                       content BLOB NOT NULL, segment UUID, created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL,
+                       started_us BIGINT, ended_us BIGINT, planned_us BIGINT, closes_us BIGINT);
+                     CREATE TABLE IF NOT EXISTS push_message (
+                       site INTEGER NOT NULL, campaign UUID NOT NULL, visitor UUID NOT NULL, state SMALLINT NOT NULL,
+                       reason SMALLINT, due_us BIGINT NOT NULL, attempts INTEGER NOT NULL, endpoint VARCHAR NOT NULL,
+                       sent_us BIGINT, ended_us BIGINT, removed INTEGER NOT NULL, unsubscribed_us BIGINT,
+                       PRIMARY KEY (site, campaign, visitor))";
 
 /// Keeps the file to one store of this process.
 pub(super) struct Claim(Option<PathBuf>);

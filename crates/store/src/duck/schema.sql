@@ -101,3 +101,19 @@ CREATE TABLE IF NOT EXISTS segment (
   tree BLOB NOT NULL, created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS segment_version (
   site INTEGER NOT NULL, id UUID NOT NULL, version INTEGER NOT NULL, tree BLOB NOT NULL, updated_us BIGINT NOT NULL);
+
+-- Push (crates/store/src/campaigns.rs). The private key of a site, 32 bytes: who reads it can send in the site's name.
+CREATE TABLE IF NOT EXISTS push_key (site INTEGER PRIMARY KEY, private BLOB NOT NULL, created_us BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS push_subscription (
+  site INTEGER NOT NULL, endpoint VARCHAR NOT NULL, p256dh BLOB NOT NULL, auth BLOB NOT NULL, visitor UUID NOT NULL,
+  time_zone VARCHAR NOT NULL, created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL, PRIMARY KEY (site, endpoint));
+-- state: 1 draft, 2 scheduled, 3 running, 4 paused, 5 done, 6 cancelled. content: an encoded message.
+CREATE TABLE IF NOT EXISTS campaign (
+  site INTEGER NOT NULL, id UUID NOT NULL, state SMALLINT NOT NULL, version INTEGER NOT NULL, content BLOB NOT NULL, segment UUID,
+  created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL, started_us BIGINT, ended_us BIGINT, planned_us BIGINT, closes_us BIGINT);
+-- state: 0 waiting, 1 sending (the intent), 2 accepted, 3 failed, 4 uncertain, 5 not sent. reason: core::push. endpoint, sent_us: of
+-- the last intent. removed: subscriptions that were gone.
+CREATE TABLE IF NOT EXISTS push_message (
+  site INTEGER NOT NULL, campaign UUID NOT NULL, visitor UUID NOT NULL, state SMALLINT NOT NULL, reason SMALLINT,
+  due_us BIGINT NOT NULL, attempts INTEGER NOT NULL, endpoint VARCHAR NOT NULL, sent_us BIGINT, ended_us BIGINT,
+  removed INTEGER NOT NULL, unsubscribed_us BIGINT, PRIMARY KEY (site, campaign, visitor));

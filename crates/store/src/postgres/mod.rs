@@ -12,10 +12,12 @@
 //!
 //! Not responsible for when to refresh: the caller has the clock.
 
+mod campaigns;
 mod cells;
 mod commit;
 mod config;
 mod copy;
+mod deliveries;
 mod failure;
 mod leases;
 mod lookup;
@@ -29,6 +31,7 @@ mod rows;
 mod segments;
 mod sheets;
 mod statistics;
+mod subscriptions;
 mod timescale;
 mod variant;
 mod zone;

@@ -17,11 +17,12 @@ pub enum Variant {
 }
 
 /// What every variant has: version, name, text.
-const CORE: [(i64, &str, &str); 4] = [
+const CORE: [(i64, &str, &str); 5] = [
     (1, "core", include_str!("migrations/core/0001_core.sql")),
     (2, "segment", include_str!("migrations/core/0002_segment.sql")),
     (3, "collecting", include_str!("migrations/core/0003_collecting.sql")),
     (4, "log_minute", include_str!("migrations/core/0004_log_minute.sql")),
+    (5, "push", include_str!("migrations/core/0005_push.sql")),
 ];
 /// Versions from here on belong to a variant.
 const PLAIN: [(i64, &str, &str); 2] = [

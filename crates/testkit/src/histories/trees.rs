@@ -1,4 +1,4 @@
-//! Random segments of a history: every kind of clause often, and about half of the trees with members and others.
+//! Random segments of a history: every kind of clause often, and more than half of the trees with members and others.
 
 use super::questions::Asker;
 use super::values::PROPERTY_KEYS;
@@ -12,7 +12,6 @@ use pistats_core::{Day, Micros, Zone};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use std::collections::BTreeMap;
 
 /// Windows that histories of weeks and months fall in and out of.
 const DAYS: [u32; 10] = [1, 1, 2, 3, 3, 7, 8, 30, 31, 400];
@@ -21,7 +20,7 @@ const DAYS: [u32; 10] = [1, 1, 2, 3, 3, 7, 8, 30, 31, 400];
 const KEPT: u128 = 3;
 
 /// Endless segments of the visitors of `oracle`, who must have one, and the book of their members; equal seeds give equal
-/// trees. `now` is when about half of them are to select between one visitor in twenty and all but one.
+/// trees. `now` is when more than half of them are to select between one visitor in twenty and all but one.
 pub struct Trees<'a> {
     asker: Asker<'a>,
     now: Micros,
@@ -56,9 +55,9 @@ impl<'a> Trees<'a> {
     }
 
     fn tree(&mut self) -> Node {
-        let wants_both = self.chance(1, 2);
+        let wants_both = self.chance(2, 3);
         let mut tree = self.node(3);
-        for _ in 0..8 {
+        for _ in 0..12 {
             if !wants_both || self.tells_apart(&tree) {
                 break;
             }
@@ -76,7 +75,7 @@ impl<'a> Trees<'a> {
                 _ => return Node::Not(Box::new(self.node(levels - 1))),
             }
         }
-        match self.asker.rng.random_range(0..16) {
+        match self.asker.rng.random_range(0..17) {
             0..4 => Node::Latest(self.condition()),
             4..9 => Node::Did(self.did()),
             9..11 => Node::Sequence(self.sequence()),
@@ -88,10 +87,10 @@ impl<'a> Trees<'a> {
 
     fn did(&mut self) -> Did {
         let count = [0, 1, 1, 2].choose(&mut self.asker.rng).copied().unwrap_or(0);
-        let amount = match self.asker.rng.random_range(0..6) {
+        let amount = match self.asker.rng.random_range(0..7) {
             0 | 1 => Amount::AtLeast(1),
             2 => Amount::AtLeast(self.asker.rng.random_range(2..=4)),
-            3 => Amount::AtMost(0),
+            3 | 4 => Amount::AtMost(0),
             _ => Amount::AtMost(self.asker.rng.random_range(1..=3)),
         };
         let counted = if self.chance(1, 2) { Counted::Events } else { Counted::Days };
@@ -133,8 +132,8 @@ impl<'a> Trees<'a> {
             return Seen { end, when };
         };
         let when = match self.asker.rng.random_range(0..8) {
-            0..4 => When::LastDays(days),
-            4..7 => When::LongerAgo(days),
+            0..3 => When::LastDays(days),
+            3..7 => When::LongerAgo(days),
             _ if self.chance(1, 2) => When::Since(self.day()),
             _ => When::Before(self.day()),
         };
@@ -245,100 +244,4 @@ impl SegmentCase {
         let book = std::mem::take(&mut trees.book);
         SegmentCase { seed, zone: zone.clone(), arrived, nows, prefixes, book, trees: kept, telling }
     }
-}
-
-/// Counts a tree under the kinds of clauses that it has, each once.
-pub fn count_kinds(tree: &Node, kinds: &mut BTreeMap<&'static str, usize>) {
-    let mut found = BTreeMap::new();
-    note(tree, &mut found);
-    for kind in found.into_keys() {
-        *kinds.entry(kind).or_default() += 1;
-    }
-}
-
-/// Every kind that [`count_kinds`] tells apart.
-pub const KINDS: [&str; 23] = [
-    "all",
-    "any",
-    "not",
-    "latest",
-    "is",
-    "is not",
-    "contains",
-    "starts with",
-    "greater",
-    "less",
-    "did at least",
-    "did at most",
-    "did not",
-    "on days",
-    "within a window",
-    "sequence",
-    "sequence within a time",
-    "first seen",
-    "last seen",
-    "seen in the last days",
-    "seen longer ago",
-    "seen since or before a day",
-    "member",
-];
-
-fn note(node: &Node, found: &mut BTreeMap<&'static str, ()>) {
-    let mut add = |kind| _ = found.insert(kind, ());
-    match node {
-        Node::All(nodes) | Node::Any(nodes) => {
-            add(if matches!(node, Node::All(_)) { "all" } else { "any" });
-            nodes.iter().for_each(|node| note(node, found));
-        }
-        Node::Not(of) => {
-            add("not");
-            note(of, found);
-        }
-        Node::Latest(condition) => {
-            add("latest");
-            note_condition(condition, found);
-        }
-        Node::Did(did) => {
-            add(match did.amount {
-                Amount::AtLeast(_) => "did at least",
-                Amount::AtMost(0) => "did not",
-                Amount::AtMost(_) => "did at most",
-            });
-            if did.counted == Counted::Days {
-                add("on days");
-            }
-            if did.window != Window::Ever {
-                add("within a window");
-            }
-            did.conditions.iter().for_each(|condition| note_condition(condition, found));
-        }
-        Node::Sequence(sequence) => {
-            add("sequence");
-            if sequence.within_us.is_some() {
-                add("sequence within a time");
-            }
-            sequence.steps.iter().flatten().for_each(|condition| note_condition(condition, found));
-        }
-        Node::Seen(Seen { end, when }) => {
-            add(if *end == End::First { "first seen" } else { "last seen" });
-            add(match when {
-                When::LastDays(_) => "seen in the last days",
-                When::LongerAgo(_) => "seen longer ago",
-                When::Since(_) | When::Before(_) => "seen since or before a day",
-            });
-        }
-        Node::Member(_) => add("member"),
-    }
-}
-
-fn note_condition(condition: &Condition, found: &mut BTreeMap<&'static str, ()>) {
-    let kind = match condition.test {
-        Test::Is(_) => "is",
-        Test::IsNot(_) => "is not",
-        Test::Contains(_) => "contains",
-        Test::StartsWith(_) => "starts with",
-        Test::Greater(_) => "greater",
-        Test::Less(_) => "less",
-    };
-    found.insert(kind, ());
 }

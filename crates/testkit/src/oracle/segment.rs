@@ -2,78 +2,13 @@
 //!
 //! Shares the words of trees with the readers (`core::segment`), and nothing of how they are read.
 
-use super::{Oracle, OracleEvent};
+use super::{Flaw, Oracle, OracleEvent};
 use pistats_core::report::Dimension;
 use pistats_core::segment::{
     Amount, Book, Condition, Counted, Did, End, Facts, Node, Seen, SegmentId, Sequence, Subject, Test, When, Window,
 };
 use pistats_core::{Day, Micros, Zone};
 use std::collections::BTreeSet;
-
-/// A comparison that is turned the wrong way, one at a time: what a reader might get wrong. Tests hold that the trees which
-/// readers are compared by tell each of them from the right one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
-    /// More than, where at least is meant.
-    AtLeast,
-    /// Less than, where at most is meant.
-    AtMost,
-    CountsEventsForDays,
-    CountsDaysForEvents,
-    WithoutToday,
-    WithToTheFuture,
-    WithoutTheFirstDay,
-    OneDayMore,
-    /// A sequence that takes exactly as long as it may fails.
-    Within,
-    /// One event takes two steps.
-    TwoStepsAtOnce,
-    LatestIsFirst,
-    SinceIsAfter,
-    BeforeIsUntil,
-    LongerAgo,
-    FirstSeenIsLast,
-    GreaterOrEqual,
-    LessOrEqual,
-    IsNotIsIs,
-    ContainsIsStartsWith,
-    StartsWithIsContains,
-    BotsCount,
-    BotsAreVisitors,
-    AllIsAny,
-    AnyIsAll,
-    NotIsNothing,
-}
-
-impl Flaw {
-    pub const ALL: [Flaw; 25] = [
-        Flaw::AtLeast,
-        Flaw::AtMost,
-        Flaw::CountsEventsForDays,
-        Flaw::CountsDaysForEvents,
-        Flaw::WithoutToday,
-        Flaw::WithToTheFuture,
-        Flaw::WithoutTheFirstDay,
-        Flaw::OneDayMore,
-        Flaw::Within,
-        Flaw::TwoStepsAtOnce,
-        Flaw::LatestIsFirst,
-        Flaw::SinceIsAfter,
-        Flaw::BeforeIsUntil,
-        Flaw::LongerAgo,
-        Flaw::FirstSeenIsLast,
-        Flaw::GreaterOrEqual,
-        Flaw::LessOrEqual,
-        Flaw::IsNotIsIs,
-        Flaw::ContainsIsStartsWith,
-        Flaw::StartsWithIsContains,
-        Flaw::BotsCount,
-        Flaw::BotsAreVisitors,
-        Flaw::AllIsAny,
-        Flaw::AnyIsAll,
-        Flaw::NotIsNothing,
-    ];
-}
 
 /// The moment that a segment is asked about.
 struct Moment<'a> {
@@ -165,7 +100,15 @@ impl Oracle {
             Node::Member(SegmentId(id)) => self.selects(visitor, &moment.book[&SegmentId(*id)], moment),
             Node::Latest(condition) => {
                 let mut events = self.by_people(visitor, moment);
-                let latest = if moment.has(Flaw::LatestIsFirst) { events.next() } else { events.last() };
+                let latest = match moment.flaw {
+                    Some(Flaw::LatestIsFirst) => events.next(),
+                    Some(Flaw::LatestOfTies) => {
+                        let all: Vec<&OracleEvent> = events.collect();
+                        let latest = all.last().map(|event| event.time);
+                        all.into_iter().find(|event| Some(event.time) == latest)
+                    }
+                    _ => events.last(),
+                };
                 latest.is_some_and(|event| passes(event, condition, moment.flaw))
             }
             Node::Did(did) => self.did(visitor, did, moment),
@@ -213,7 +156,11 @@ impl Oracle {
             let mut rest = &events[start..];
             let mut end = events[start].time;
             for (number, step) in sequence.steps.iter().enumerate() {
-                let is_next = |event: &&OracleEvent| step.iter().all(|c| passes(event, c, moment.flaw));
+                let is_later = |event: &OracleEvent| number == 0 || event.time > end;
+                let is_next = |event: &&OracleEvent| {
+                    (is_later(event) || !moment.has(Flaw::StepsNeedLaterTimes))
+                        && step.iter().all(|c| passes(event, c, moment.flaw))
+                };
                 let Some(place) = rest.iter().position(is_next) else { return false };
                 if number == 0 && place != 0 {
                     return false;
@@ -222,7 +169,11 @@ impl Oracle {
                 rest = if moment.has(Flaw::TwoStepsAtOnce) { &rest[place..] } else { &rest[place + 1..] };
             }
             let took = end.0 - events[start].time.0;
-            sequence.within_us.is_none_or(|within| took < within || took == within && !moment.has(Flaw::Within))
+            sequence.within_us.is_none_or(|within| match moment.flaw {
+                Some(Flaw::Within) => took < within,
+                Some(Flaw::WithinOrMore) => took <= within + 1,
+                _ => took <= within,
+            })
         })
     }
 
@@ -230,6 +181,12 @@ impl Oracle {
         let day = match seen.end {
             End::First if !moment.has(Flaw::FirstSeenIsLast) => {
                 moment.zone.day_of(self.events[self.events_of[visitor][0]].time)
+            }
+            End::Last if moment.has(Flaw::LastSeenIsFirst) => {
+                match self.by_people(visitor, moment).map(|event| moment.zone.day_of(event.time)).min() {
+                    Some(day) => day,
+                    None => return false,
+                }
             }
             _ => match self.by_people(visitor, moment).map(|event| moment.zone.day_of(event.time)).max() {
                 Some(day) => day,

@@ -3,7 +3,7 @@
 //! ```text
 //!   core ◀── proto ◀── rpc          services ──▶ core, proto, rpc and the traits they need; never one another
 //!   core ◀── eventlog               pistats  ──▶ everything: the only place that names backends and roles
-//!   core ◀── store                  loadtest ──▶ proto, core: a black box
+//!   core ◀── store, push            loadtest ──▶ proto, core: a black box
 //!   telemetry ◀── rpc, services     testkit  ──▶ a dev-dependency, nothing more
 //! ```
 //!
@@ -27,14 +27,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rpc", &["core", "proto", "telemetry"]),
     ("eventlog", &["core"]),
     ("store", &["core"]),
+    ("push", &["core"]),
     ("ingest", &["core", "proto", "rpc", "telemetry", "eventlog"]),
     ("aggregate", &["core", "proto", "rpc", "telemetry", "eventlog", "store"]),
     ("query", &["core", "proto", "rpc", "store"]),
     ("admin", &["core", "proto", "rpc", "store"]),
-    ("segment", &["core", "proto", "rpc", "store"]),
+    ("segment", &["core", "proto", "push", "rpc", "store"]),
     (
         "pistats",
-        &["core", "proto", "rpc", "telemetry", "eventlog", "store", "ingest", "aggregate", "query", "admin", "segment"],
+        &[
+            "core",
+            "proto",
+            "rpc",
+            "telemetry",
+            "eventlog",
+            "store",
+            "ingest",
+            "aggregate",
+            "query",
+            "admin",
+            "push",
+            "segment",
+        ],
     ),
     ("loadtest", &["core", "proto"]),
     ("testkit", &["core", "proto", "rpc", "eventlog", "store"]),

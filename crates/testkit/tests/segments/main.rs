@@ -1,16 +1,20 @@
-//! The live matcher against the oracle: after every event that arrives, while time passes.
+//! The live matcher against the oracle: after every event that arrives, while time passes. And whether it would be found out
+//! if it turned one comparison the wrong way.
 //!
-//! The trees are those of `services/query/tests/reports/segments.rs`: the same seeds. `PISTATS_TREES` says how many (10,000
-//! for the whole run), `PISTATS_SEED` where they begin.
+//! The trees are those of `services/query/tests/reports/segments.rs`: the same seeds. `PISTATS_TREES` says how many,
+//! `PISTATS_SEED` where they begin.
 #![allow(clippy::unwrap_used)]
 
 mod hard;
 
 use pistats_core::segment::{Matcher, Move, Node, resolve};
 use pistats_core::{EventId, Micros, VisitorNo};
-use pistats_testkit::histories::{KINDS, SegmentCase, count_kinds};
+use pistats_testkit::histories::{SegmentCase, Spread};
+use pistats_testkit::oracle::{Flaw, Unnoticed};
 use pistats_testkit::{Oracle, OracleEvent};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Trees of one history.
 const A_HISTORY: usize = 100;
@@ -58,7 +62,14 @@ impl Believed {
 
 /// Feeds a tree with a history, and compares after every event. A second matcher is made at the second look, over what had
 /// arrived by then, as for a segment that is made over old data or whose state was lost.
-fn follow(case: &SegmentCase, oracles: &[Oracle], numbers: &Numbers, tree: &Node, text: &str) {
+fn follow(
+    case: &SegmentCase,
+    oracles: &[Oracle],
+    numbers: &Numbers,
+    tree: &Node,
+    text: &str,
+    unnoticed: &mut Unnoticed,
+) {
     let resolved = resolve(tree, &case.book).unwrap();
     let mut matcher = Matcher::new(resolved.clone(), &case.zone, case.nows[0]);
     let mut late: Option<Matcher> = None;
@@ -76,7 +87,11 @@ fn follow(case: &SegmentCase, oracles: &[Oracle], numbers: &Numbers, tree: &Node
             late.iter_mut().for_each(|late| _ = late.event(no, event));
         }
         let expected = oracles[place].segment(tree, &case.book, &case.zone, *now);
-        assert_eq!(numbers.named(matcher.members()), expected, "after {} events; {text}", place + 1);
+        let members = numbers.named(matcher.members());
+        assert_eq!(members, expected, "after {} events; {text}", place + 1);
+        unnoticed.compare(text, &members, |flaw| {
+            oracles[place].flawed_segment(tree, &case.book, &case.zone, *now, Some(flaw))
+        });
         assert_eq!(matcher.size(), expected.len(), "after {} events; {text}", place + 1);
         assert_eq!(numbers.named(believed.0.iter().copied()), expected, "by moves, after {} events; {text}", place + 1);
         if let Some(late) = &late {
@@ -104,28 +119,45 @@ fn seeded(case: &SegmentCase, tree: &Node, numbers: &Numbers, events: usize, now
     matcher
 }
 
+/// All trees of a seed.
+fn compare(seed: u64, trees: usize, spread: &Mutex<Spread>, unnoticed: &Mutex<Unnoticed>) {
+    let case = SegmentCase::of(seed, trees);
+    let oracles: Vec<Oracle> =
+        (1..=case.arrived.len()).map(|count| Oracle::new(case.arrived[..count].to_vec())).collect();
+    let numbers = Numbers::new(&case.arrived);
+    let mut own = unnoticed.lock().unwrap().clone();
+    for (place, tree) in case.trees.iter().enumerate() {
+        let text = format!("seed {seed}, tree {place}, zone {}: {tree:?}", case.zone.name());
+        follow(&case, &oracles, &numbers, tree, &text, &mut own);
+    }
+    unnoticed.lock().unwrap().join(own);
+    spread.lock().unwrap().add(&case);
+}
+
 #[test]
-fn the_matcher_agrees_with_the_oracle_after_every_event_and_every_silence() {
-    let (wanted, from) = (number("PISTATS_TREES", 1_000) as usize, number("PISTATS_SEED", 0));
-    let (mut kinds, mut trees, mut telling, mut seed) = (BTreeMap::new(), 0, 0, from);
-    while trees < wanted {
-        let case = SegmentCase::of(seed, A_HISTORY.min(wanted - trees));
-        let oracles: Vec<Oracle> =
-            (1..=case.arrived.len()).map(|count| Oracle::new(case.arrived[..count].to_vec())).collect();
-        let numbers = Numbers::new(&case.arrived);
-        for (place, tree) in case.trees.iter().enumerate() {
-            count_kinds(tree, &mut kinds);
-            let text = format!("seed {seed}, tree {place}, zone {}: {tree:?}", case.zone.name());
-            follow(&case, &oracles, &numbers, tree, &text);
+fn the_matcher_agrees_with_the_oracle_after_every_event_and_every_silence_and_no_wrong_comparison_passes() {
+    let (wanted, from) = (number("PISTATS_TREES", 10_000) as usize, number("PISTATS_SEED", 0));
+    let (spread, unnoticed) = (Mutex::new(Spread::default()), Mutex::new(Unnoticed::new(Flaw::ALL)));
+    let next = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let before = number as usize * A_HISTORY;
+                    if before >= wanted {
+                        return;
+                    }
+                    compare(from + number, A_HISTORY.min(wanted - before), &spread, &unnoticed);
+                }
+            });
         }
-        trees += case.trees.len();
-        telling += case.telling;
-        seed += 1;
+    });
+    let spread = spread.into_inner().unwrap();
+    spread.check();
+    assert_eq!(spread.trees, wanted);
+    for (flaw, case) in unnoticed.into_inner().unwrap().check("the matcher") {
+        println!("{flaw:?} is found out by {}", case.split(", zone").next().unwrap_or_default());
     }
-    println!("{trees} trees of {} histories, {telling} tell visitors apart; {kinds:?}", seed - from);
-    for kind in KINDS {
-        let count = kinds.get(kind).copied().unwrap_or(0);
-        assert!(count * 13 >= trees, "{kind}: {count} of {trees} trees");
-    }
-    assert!(telling * 20 >= trees * 9, "{telling} of {trees} trees select 5 to 95 % of the visitors");
 }

@@ -5,7 +5,7 @@
 
 use super::{parameter, peer, write_key};
 use crate::Ingest;
-use crate::entry::{header, origin};
+use crate::entry::header;
 use crate::service::refused;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, header as name};
 use pistats_core::Scope;
 use pistats_proto::ingest::v1::Event;
+use pistats_rpc::origins::origin;
 use prost::Message as _;
 use tonic::Status;
 

@@ -23,7 +23,7 @@ fn client(args: &SegmentArgs, scope: Scope) -> Result<Client, Failure> {
 }
 
 /// The id of a segment that is named by its id or its name.
-async fn id_of(client: &mut Client, named: &str) -> Result<String, Failure> {
+pub(super) async fn id_of(client: &mut Client, named: &str) -> Result<String, Failure> {
     if SegmentId::parse(named).is_some() {
         return Ok(named.to_owned());
     }

@@ -23,7 +23,7 @@ use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
 /// Every stream has a sign of life each second: one without for this long is taken for broken.
-const SILENT_MOST: Duration = Duration::from_secs(4);
+pub(super) const SILENT_MOST: Duration = Duration::from_secs(4);
 
 /// Before a stream is opened again, doubled each time up to the second.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -73,18 +73,18 @@ impl Living for Afar {
 }
 
 /// The pauses between tries.
-struct Pauses(Duration);
+pub(super) struct Pauses(Duration);
 
 impl Pauses {
-    fn new() -> Pauses {
+    pub(super) fn new() -> Pauses {
         Pauses(RETRY_FIRST)
     }
 
-    fn worked(&mut self) {
+    pub(super) fn worked(&mut self) {
         self.0 = RETRY_FIRST;
     }
 
-    async fn wait(&mut self) {
+    pub(super) async fn wait(&mut self) {
         tokio::time::sleep(self.0).await;
         self.0 = (self.0 * 2).min(RETRY_MOST);
     }

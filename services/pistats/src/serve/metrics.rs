@@ -122,10 +122,13 @@ pub(super) fn of_aggregate(meters: &Meters, watched: Watched, log: &Arc<dyn Even
     Some(looking)
 }
 
-/// Of a log on Fluvio.
-pub(super) fn of_fluvio(meters: &Meters, watched: pistats_eventlog::fluvio::Watched) {
+/// Of a log on Fluvio: what its guards counted, by kind. None once the log is gone.
+pub(super) fn of_fluvio(
+    meters: &Meters,
+    faults: impl Fn() -> Option<[(&'static str, u64); 5]> + Send + Sync + 'static,
+) {
     meters.observe(&catalogue::FLUVIO_FAULTS, move |readings| {
-        watched.faults().into_iter().flatten().for_each(|(kind, count)| readings.set(count as f64, &[kind]));
+        faults().into_iter().flatten().for_each(|(kind, count)| readings.set(count as f64, &[kind]));
     });
 }
 
@@ -164,4 +167,40 @@ fn size(folder: &Path) -> u64 {
         Err(_) => 0,
     };
     entries.flatten().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pistats_telemetry::Settings;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn what_the_guards_of_fluvio_counted_is_on_the_page_by_kind_until_the_log_is_gone() {
+        let prometheus = Some("127.0.0.1:0".parse().unwrap());
+        let meters = Meters::start(&Settings { prometheus, ..Settings::default() }).await.unwrap();
+        let log = Arc::new(AtomicU64::new(3));
+        let watched = Arc::downgrade(&log);
+        of_fluvio(&meters, move || {
+            let missing = watched.upgrade()?.load(Relaxed);
+            Some([("resent", 1), ("reopened", 2), ("cut", 4), ("stalled", 0), ("missing", missing)])
+        });
+        let page = async || {
+            let mut stream = tokio::net::TcpStream::connect(meters.address().unwrap()).await.unwrap();
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut page = String::new();
+            stream.read_to_string(&mut page).await.unwrap();
+            let of_fluvio = page.lines().filter_map(|line| line.strip_prefix("pistats_fluvio_faults_total"));
+            of_fluvio.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let told = |counts: [u64; 5]| {
+            let kinds = ["cut", "missing", "reopened", "resent", "stalled"].into_iter().zip(counts);
+            kinds.map(|(kind, count)| format!("{{kind=\"{kind}\"}} {count}")).collect::<Vec<_>>()
+        };
+        assert_eq!(page().await, told([4, 3, 2, 1, 0]));
+        log.fetch_add(5, Relaxed);
+        assert_eq!(page().await, told([4, 8, 2, 1, 0]));
+        drop(log);
+        assert_eq!(page().await, Vec::<String>::new());
+    }
 }

@@ -8,7 +8,7 @@ use crate::roles::Role;
 use pistats_eventlog::file::FileLog;
 use pistats_eventlog::{EventLog, FluvioLog};
 use pistats_ingest::forward::Forwarding;
-use pistats_store::{DuckConfig, DuckStore, Error, Leases, PgConfig, PgStore, Registry, Segments, Store};
+use pistats_store::{DuckConfig, DuckStore, Error, Leases, PgConfig, PgStore, Pushing, Registry, Segments, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,12 +33,13 @@ pub struct Backends {
     pub kept: Option<Arc<KeptRegistry>>,
 }
 
-/// The store, three times: as what it is asked for, as what is leased in it, and as the segments that people keep.
+/// The store, four times: as what it is asked for, as what is leased in it, as the segments that people keep, and as what is sent.
 #[derive(Clone)]
 pub struct Warehouse {
     pub store: Arc<dyn Store>,
     pub leases: Arc<dyn Leases>,
     pub segments: Arc<dyn Segments>,
+    pub pushing: Arc<dyn Pushing>,
 }
 
 impl Backends {
@@ -71,7 +72,12 @@ impl Backends {
         };
         let (warehouse, registry, kept): (_, Arc<dyn Registry>, _) = match store {
             Some(store) => {
-                let warehouse = Warehouse { store: store.clone(), leases: store.clone(), segments: store.clone() };
+                let warehouse = Warehouse {
+                    store: store.clone(),
+                    leases: store.clone(),
+                    segments: store.clone(),
+                    pushing: store.clone(),
+                };
                 (Some(warehouse), store, None)
             }
             None => {
@@ -102,8 +108,8 @@ impl Backends {
         let logs: Vec<&Arc<dyn EventLog>> = self.log.iter().chain(&self.inlet).collect();
         let of_log = |log: &Arc<dyn EventLog>| logs.iter().filter(|own| Arc::ptr_eq(own, log)).count();
         let is_used = || {
-            // The store is held four times here: as store, leases, segments and registry.
-            let of_store = if self.warehouse.is_some() { 4 } else { 1 };
+            // The store is held five times here: as store, leases, segments, pushing and registry.
+            let of_store = if self.warehouse.is_some() { 5 } else { 1 };
             Arc::strong_count(&self.registry) > of_store || logs.iter().any(|log| Arc::strong_count(log) > of_log(log))
         };
         let since = Instant::now();
@@ -165,9 +171,9 @@ fn open_log(config: &Config) -> Result<Opened, String> {
 }
 
 /// All that an engine of `store.url` does.
-trait Engine: Store + Registry + Leases + Segments {}
+trait Engine: Store + Registry + Leases + Segments + Pushing {}
 
-impl<W: Store + Registry + Leases + Segments> Engine for W {}
+impl<W: Store + Registry + Leases + Segments + Pushing> Engine for W {}
 
 /// Opens the store for its registry, whenever that works.
 fn opening(config: &Config) -> Opening {

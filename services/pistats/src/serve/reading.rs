@@ -1,22 +1,24 @@
-//! Query's readers, as Segment wants to see them.
+//! Query's readers and Aggregate's followers, as Segment wants to see them.
 
+use super::following::Follows;
 use async_trait::async_trait;
 use pistats_core::directory::Site;
-use pistats_core::segment::Plan;
-use pistats_core::{Changes, Micros};
+use pistats_core::segment::follow::Part;
+use pistats_core::segment::{Plan, SegmentId};
+use pistats_core::{Micros, SiteId};
 use pistats_query::segments::{self, Audience};
-use pistats_query::{Living, Query, Tenant};
+use pistats_query::{Query, Tenant};
 use pistats_segment::{Members, Reader, Reading, Written};
 use pistats_store::{Cell, Engine};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::broadcast;
+use tokio::sync::mpsc;
 use tonic::Status;
 
-/// A query service over the same warehouse, and who tells of commits.
+/// A query service over the same warehouse, and who tells who enters and leaves.
 pub(super) struct Readers {
     pub(super) query: Arc<Query>,
-    pub(super) living: Arc<dyn Living>,
+    pub(super) follows: Follows,
     pub(super) engine: Engine,
 }
 
@@ -38,8 +40,8 @@ impl Reading for Readers {
         Written { sql: statement.sql, values: statement.values.iter().map(text).collect() }
     }
 
-    fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {
-        self.living.changes()
+    fn follow(&self, site: SiteId, segment: SegmentId) -> mpsc::Receiver<Part> {
+        self.follows.follow(site, segment)
     }
 
     fn now(&self) -> Micros {

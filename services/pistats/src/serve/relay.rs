@@ -182,6 +182,17 @@ impl AggregateService for Relay {
         });
         Ok(Response::new(told.boxed()))
     }
+
+    type FollowSegmentStream = BoxStream<'static, Result<FollowSegmentResponse, Status>>;
+
+    async fn follow_segment(
+        &self,
+        request: Request<FollowSegmentRequest>,
+    ) -> Result<Response<Self::FollowSegmentStream>, Status> {
+        Principal::of(&self.directory, &request)?.instance()?;
+        // Parts are told apart by who tells them: passed on as one they would replace each other.
+        Err(Status::failed_precondition("this process folds nothing; follow the segment at each Aggregate"))
+    }
 }
 
 /// Adds the progress of several replays up; the last message is of all, done.

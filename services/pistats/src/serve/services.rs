@@ -2,6 +2,7 @@
 
 use super::afar::Afar;
 use super::directory::Source;
+use super::following::Follows;
 use super::peers;
 use super::reading::Readers;
 use super::relay::Relay;
@@ -16,6 +17,7 @@ use pistats_aggregate::{Aggregator, Handle, Parts, Refusals};
 use pistats_ingest::{Again, Collector, Ingest, Log};
 use pistats_proto::admin::v1::admin_service_server::AdminServiceServer;
 use pistats_proto::aggregate::v1::aggregate_service_server::AggregateServiceServer;
+use pistats_proto::push::v1::push_service_server::PushServiceServer;
 use pistats_proto::query::v1::query_service_server::QueryServiceServer;
 use pistats_proto::segment::v1::segment_service_server::SegmentServiceServer;
 use pistats_query::{Living, Nothing, Query};
@@ -64,7 +66,9 @@ pub(super) fn make(
     };
     let mut server = Server::new(settings).map_err(|error| error.to_string())?.measured(meters);
     let mut beside = Vec::new();
-    backends.fluvio.iter().for_each(|fluvio| metrics::of_fluvio(meters, fluvio.clone()));
+    if let Some(fluvio) = backends.fluvio.clone() {
+        metrics::of_fluvio(meters, move || fluvio.faults());
+    }
 
     let mut collector = None;
     if has(Role::Ingest) {
@@ -112,6 +116,10 @@ pub(super) fn make(
     if has(Role::Query) || has(Role::Segment) {
         let others = peers::aggregates(config, &secrets.instance_key)?;
         let afar = (!others.is_empty()).then(|| Arc::new(Afar::new(others.clone())));
+        let follows = match (others.is_empty(), &aggregator) {
+            (true, Some(here)) => Follows::Here(here.observer()),
+            _ => Follows::Afar(others.clone()),
+        };
         let living: Arc<dyn Living> = match (&afar, &aggregator) {
             (Some(afar), _) => afar.clone(),
             (None, Some(here)) => Arc::new(living::Here(here.observer())),
@@ -130,9 +138,13 @@ pub(super) fn make(
             server = server.add(configured!(QueryServiceServer::from_arc(query.clone()), REQUEST_BYTES));
         }
         if has(Role::Segment) {
-            let Warehouse { store, segments, .. } = warehouse()?;
-            let reading = Arc::new(Readers { query, living, engine });
+            let Warehouse { store, segments, pushing, .. } = warehouse()?;
+            let reading = Arc::new(Readers { query, follows, engine });
             let segment = Segment::new(store, segments, reading, directory.clone(), &Default::default());
+            let channel = Arc::new(config.push.sender().map_err(|error| format!("push: {error}"))?);
+            let push = segment.push(pushing, channel, secrets.visitor_secret, config.push.settings());
+            beside.push(push.start(sender(address)?));
+            server = server.add(configured!(PushServiceServer::new(push), REQUEST_BYTES));
             server = server.add(configured!(SegmentServiceServer::new(segment), REQUEST_BYTES));
         }
     }
@@ -153,4 +165,11 @@ pub(super) fn make(
     let shop = Shop::default();
     server = server.pages(web::routes(&config.roles, &shop));
     Ok(Services { server, aggregator, sign_ins, shop, beside })
+}
+
+/// Who sends campaigns here: another one after every start.
+fn sender(address: SocketAddr) -> Result<Owner, String> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| format!("the system has no randomness: {error}"))?;
+    Ok(Owner { id: u128::from_be_bytes(id), name: format!("{} ({address})", std::process::id()) })
 }

@@ -222,6 +222,7 @@ async fn every_path_goes_to_the_process_that_answers_it() {
             ("/pistats.aggregate.v1.AggregateService/ListPartitions", "aggregate"),
             ("/pistats.admin.v1.AdminService/ListSites", "admin"),
             ("/pistats.segment.v1.SegmentService/Preview", "segment"),
+            ("/pistats.push.v1.PushService/Subscribe", "segment"),
             ("/pistats.log.v1.LogService/Read", "no such service"),
             ("/pistats.ingest.v1.ResubmitService/Resubmit", "no such service"),
         ];

@@ -223,3 +223,35 @@ async fn the_start_prints_a_link_that_signs_in_once() {
     let refused = admin.sign_in(request()).await.unwrap_err();
     assert!(refused.message().contains("was used already"), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_is_made_started_and_watched_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start().await;
+    let (url, data) = (server.url.clone(), server.ground.data());
+    let user = User { home: folder.path(), data: &data, url: &url };
+    user.says(&["site", "create", "example.org"]);
+    user.says(&["key", "create", "--site", "example.org", "--scope", "manage", "--name", "m"]);
+    if is_apart() {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+    }
+    let on = |arguments: &[&str]| user.says(&[arguments, &["--site", "example.org"]].concat());
+    let wrong = user.explains(&["campaign", "create", "Spring", "--title", "", "--site", "example.org"]);
+    assert!(wrong.contains("content.message.title"), "{wrong}");
+    let made =
+        on(&["campaign", "create", "Spring", "--title", "Hello", "--quiet", "22:00-07:00", "--cap", "2/7", "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    assert_eq!((made["name"].as_str(), made["state"].as_str()), (Some("Spring"), Some("draft")));
+    let id = made["id"].as_str().unwrap();
+    assert!(on(&["campaign", "list"]).contains(id));
+    assert!(on(&["campaign", "start", id]).contains("scheduled"));
+    // Nobody subscribed: there is nobody to wait for.
+    let watched = on(&["campaign", "watch", id]);
+    assert!(watched.contains("done") && watched.contains("planned"), "{watched}");
+    let refused = user.explains(&["campaign", "pause", id, "--site", "example.org"]);
+    assert!(refused.contains("done"), "{refused}");
+    let told: serde_json::Value = serde_json::from_str(&on(&["campaign", "get", id, "--json"])).unwrap();
+    assert_eq!(told["results"]["planned"], 0);
+    assert!(on(&["campaign", "delete", id]).contains("is gone"));
+    server.terminate();
+}

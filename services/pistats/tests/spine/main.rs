@@ -14,6 +14,7 @@
 //!   browsers     what pages send, and visitors without cookies
 //!   tenants      a key opens its own site, as far as its scope says
 //!   pages        files and calls on one port, and how a browser signs in
+//!   campaigns    messages to a thousand browsers, killed halfway; who enters
 //!   segments     who is in one: counted, listed, watched, and as a filter of every report
 //!   reflection   grpcurl calls everything without a file            commands    the command line, as the README has it
 //! ```
@@ -24,6 +25,7 @@
 #[allow(dead_code)]
 mod asked;
 mod browsers;
+mod campaigns;
 mod commands;
 #[allow(dead_code)]
 mod compare;

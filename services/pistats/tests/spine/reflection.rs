@@ -35,6 +35,7 @@ async fn every_rpc_is_listed_described_and_called_by_reflection() {
                 "pistats.ingest.v1.IngestService",
                 "pistats.ingest.v1.ResubmitService",
                 "pistats.log.v1.LogService",
+                "pistats.push.v1.PushService",
                 "pistats.query.v1.QueryService",
                 "pistats.segment.v1.SegmentService",
             ]
@@ -61,7 +62,7 @@ async fn every_rpc_is_listed_described_and_called_by_reflection() {
                 called += 1;
             }
         }
-        assert_eq!(called, 38);
+        assert_eq!(called, 54);
         let faulty = r#"{"range":{"days":{"first":"yesterday","last":"2024-01-01"}}}"#;
         let header = format!("authorization: Bearer {}", site.read);
         let told = text(&grpcurl(&["-H", &header, "-d", faulty, &address, "pistats.query.v1.QueryService/Traffic"]));

@@ -4,7 +4,7 @@
 //!   client ─▶ ingest: Collect ─▶ append … the log (ingest://) … aggregate-1 or -2: commit ─link─▶ Collect
 //!   client ─▶ query: ListPartitions ─▶ client span ─▶ aggregate-1: ListPartitions ─▶ client span ─▶ ingest: Bounds (and -2)
 //!   client ─▶ query: Realtime … follow ─link─▶ Realtime ─▶ client span ─▶ aggregate-1: WatchLive
-//!   client ─▶ admin: RetryRejectedEvents ─▶ client span ─▶ ingest: Resubmit ─▶ append … commit ─link─▶ Resubmit
+//!   client ─▶ admin: RetryRejectedEvents ─▶ client span ─▶ ingest: Resubmit ─▶ append … aggregate: commit ─link─▶ Resubmit
 //! ```
 
 use crate::collector::{Collector, Told, at, place};
@@ -12,14 +12,15 @@ use crate::processes::Mesh;
 use crate::server::page_view;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use pistats_proto::admin::v1::RetryRejectedEventsRequest;
 use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
+use pistats_proto::admin::v1::{ListRejectedEventsRequest, RetryRejectedEventsRequest};
 use pistats_proto::aggregate::v1::ListPartitionsRequest;
 use pistats_proto::aggregate::v1::aggregate_service_client::AggregateServiceClient;
-use pistats_proto::ingest::v1::CollectRequest;
 use pistats_proto::ingest::v1::ingest_service_client::IngestServiceClient;
-use pistats_proto::query::v1::RealtimeRequest;
+use pistats_proto::ingest::v1::{CollectRequest, Event};
+use pistats_proto::query::v1::journey_request::Who;
 use pistats_proto::query::v1::query_service_client::QueryServiceClient;
+use pistats_proto::query::v1::{JourneyRequest, RealtimeRequest};
 use pistats_telemetry::TraceParent;
 use std::time::Duration;
 use tonic::Request;
@@ -59,7 +60,7 @@ fn links_to(span: &Span, other: &Span) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_shows_a_way_through_all_roles_and_calls_between_them() {
     let (collector, address) = Collector::start().await;
-    let Some(mesh) = Mesh::start(address).await else { return };
+    let Some(mesh) = Mesh::start(address, &[]).await else { return };
     let of = |trace: u128| move |span: &Span| span.trace_id == trace.to_be_bytes();
 
     // An event and one that is refused, to the log, through it, and to a commit in another process.
@@ -136,4 +137,58 @@ async fn one_trace_shows_a_way_through_all_roles_and_calls_between_them() {
     };
     let strange: Vec<Told> = collector.spans().into_iter().filter(|told| !known(&told.span)).collect();
     assert!(strange.is_empty(), "{strange:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_refused_is_followed_from_its_retry_to_the_commit_that_counts_it() {
+    let (collector, address) = Collector::start().await;
+    let Some(mesh) = Mesh::start(address, &[("PISTATS_LIMITS__TOPICS", "1")]).await else { return };
+    let of = |trace: u128| move |span: &Span| span.trace_id == trace.to_be_bytes();
+    let site = mesh.site().await;
+    let mut ingest = IngestServiceClient::new(mesh.channel("ingest", &site.server));
+    let topics = vec!["one".to_owned(), "another".to_owned()];
+    let batch = CollectRequest { events: vec![Event { topics, ..page_view("ada") }] };
+    let answer = ingest.collect(recorded(0xa, batch)).await.unwrap().into_inner();
+    assert_eq!((answer.accepted, answer.rejections.len()), (0, 1));
+    let mut admin = AdminServiceClient::new(mesh.channel("admin", mesh.instance_key()));
+    let list = ListRejectedEventsRequest { site_id: site.id, ..Default::default() };
+    for _ in 0..1_500 {
+        let listed = admin.list_rejected_events(list).await.unwrap().into_inner();
+        if listed.events.len() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    // A collector that takes more topics takes it now.
+    mesh.stop("ingest");
+    mesh.run("ingest", &[]);
+    mesh.know(&site).await;
+    let retry = RetryRejectedEventsRequest { site_id: site.id, ids: Vec::new() };
+    let mut answer = admin.retry_rejected_events(recorded(0xb, retry.clone())).await;
+    for _ in 0..100 {
+        // Admin's channel may still hold the connection of before.
+        if answer.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        answer = admin.retry_rejected_events(recorded(0xb, retry.clone())).await;
+    }
+    let answer = answer.unwrap().into_inner();
+    assert_eq!((answer.accepted, answer.refused_again, answer.not_retryable), (1, 0, 0));
+    let append = collector.find(1, |span| of(0xb)(span) && span.name == "append").await.remove(0).span;
+    let served = collector.find(1, |span| span.span_id == append.parent_span_id).await.remove(0);
+    assert!(is(&served.span, RESUBMIT, SpanKind::Server) && served.service.contains("ingest"), "{served:?}");
+    let called = collector.find(1, |span| span.span_id == served.span.parent_span_id).await.remove(0);
+    assert!(is(&called.span, RESUBMIT, SpanKind::Client) && called.service.contains("admin"), "{called:?}");
+    let asked = collector.find(1, |span| span.span_id == called.span.parent_span_id).await.remove(0);
+    assert!(is(&asked.span, RETRY, SpanKind::Server) && asked.service.contains("admin"), "{asked:?}");
+    let commits = collector.find(1, |span| span.name == "commit" && links_to(span, &served.span)).await;
+    assert!(commits[0].service.contains("aggregate-"), "{commits:?}");
+
+    // And it counts, once.
+    let mut query = QueryServiceClient::new(mesh.channel("query", &site.read));
+    let journey = JourneyRequest { who: Some(Who::VisitorId("ada".to_owned())), ..Default::default() };
+    assert_eq!(query.journey(journey).await.unwrap().into_inner().total_events, 1);
+    mesh.stop_all();
 }

@@ -27,53 +27,60 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Mesh {
     processes: Mutex<BTreeMap<&'static str, Child>>,
     ports: BTreeMap<&'static str, u16>,
-    _folder: tempfile::TempDir,
-    _database: Database,
+    collector: SocketAddr,
+    folder: tempfile::TempDir,
+    database: Database,
 }
 
 impl Mesh {
     /// Starts all of them and waits until they know each other; nothing where there is no PostgreSQL. Only traces that a caller
-    /// records are told to the collector.
-    pub(crate) async fn start(collector: SocketAddr) -> Option<Mesh> {
+    /// records are told to the collector. The collecting process gets settings of its own besides.
+    pub(crate) async fn start(collector: SocketAddr, of_ingest: &[(&str, &str)]) -> Option<Mesh> {
         let database = postgres::plain()?;
-        let folder = tempfile::tempdir().unwrap();
         let names = ["ingest", "aggregate-1", "aggregate-2", "query", "admin"];
         // Held until all are chosen, so that they differ.
         let free: Vec<_> = names.map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).into();
         let ports: BTreeMap<_, _> =
             names.into_iter().zip(free.iter().map(|listener| listener.local_addr().unwrap().port())).collect();
         drop(free);
-        let start = |name: &'static str| {
-            let role = name.split('-').next().unwrap();
-            let log = match role {
-                "ingest" => "file://log".to_owned(),
-                _ => format!("ingest://127.0.0.1:{}", ports["ingest"]),
-            };
-            let aggregates = ["aggregate-1", "aggregate-2"].map(|name| format!("http://127.0.0.1:{}", ports[name]));
-            let child = Command::new(env!("CARGO_BIN_EXE_pistats"))
-                .args(["serve", "--roles", role, "--listen", &format!("127.0.0.1:{}", ports[name]), "--data"])
-                .arg(folder.path().join(name))
-                .env("PISTATS_STORE__URL", &database.url)
-                .env("PISTATS_LOG__URL", log)
-                .env("PISTATS_LOG__SEGMENT_MIB", "16")
-                .env("PISTATS_MESH__INGEST", format!("[\"http://127.0.0.1:{}\"]", ports["ingest"]))
-                .env("PISTATS_MESH__AGGREGATE", format!("{aggregates:?}"))
-                .env("PISTATS_SECRETS__INSTANCE_KEY", INSTANCE_KEY)
-                .env("PISTATS_SECRETS__VISITOR_SECRET", "\"07\"".replace("07", &"07".repeat(32)))
-                .env("PISTATS_AGGREGATE__LEASE_MS", "3000")
-                .env("PISTATS_AGGREGATE__HEARTBEAT_MS", "200")
-                .env("PISTATS_TELEMETRY__OTLP", format!("http://{collector}"))
-                .env("PISTATS_TELEMETRY__SAMPLING", "0")
-                .env("PISTATS_TELEMETRY__SERVICE", name)
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap();
-            (name, child)
-        };
-        let processes = Mutex::new(names.map(start).into());
-        let mesh = Mesh { processes, ports, _folder: folder, _database: database };
+        let folder = tempfile::tempdir().unwrap();
+        let mesh = Mesh { processes: Mutex::default(), ports, collector, folder, database };
+        for name in names {
+            mesh.run(name, if name == "ingest" { of_ingest } else { &[] });
+        }
         mesh.is_shared().await;
         Some(mesh)
+    }
+
+    /// Starts a process, the first time or again on the same data and address.
+    pub(crate) fn run(&self, name: &'static str, more: &[(&str, &str)]) {
+        let Mesh { ports, folder, database, collector, .. } = self;
+        let role = name.split('-').next().unwrap();
+        let log = match role {
+            "ingest" => "file://log".to_owned(),
+            _ => format!("ingest://127.0.0.1:{}", ports["ingest"]),
+        };
+        let aggregates = ["aggregate-1", "aggregate-2"].map(|name| format!("http://127.0.0.1:{}", ports[name]));
+        let child = Command::new(env!("CARGO_BIN_EXE_pistats"))
+            .args(["serve", "--roles", role, "--listen", &format!("127.0.0.1:{}", ports[name]), "--data"])
+            .arg(folder.path().join(name))
+            .env("PISTATS_STORE__URL", &database.url)
+            .env("PISTATS_LOG__URL", log)
+            .env("PISTATS_LOG__SEGMENT_MIB", "16")
+            .env("PISTATS_MESH__INGEST", format!("[\"http://127.0.0.1:{}\"]", ports["ingest"]))
+            .env("PISTATS_MESH__AGGREGATE", format!("{aggregates:?}"))
+            .env("PISTATS_SECRETS__INSTANCE_KEY", INSTANCE_KEY)
+            .env("PISTATS_SECRETS__VISITOR_SECRET", "\"07\"".replace("07", &"07".repeat(32)))
+            .env("PISTATS_AGGREGATE__LEASE_MS", "3000")
+            .env("PISTATS_AGGREGATE__HEARTBEAT_MS", "200")
+            .env("PISTATS_TELEMETRY__OTLP", format!("http://{collector}"))
+            .env("PISTATS_TELEMETRY__SAMPLING", "0")
+            .env("PISTATS_TELEMETRY__SERVICE", name)
+            .envs(more.iter().copied())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.processes.lock().unwrap().insert(name, child);
     }
 
     /// Waits until both Aggregates have their share.
@@ -122,7 +129,7 @@ impl Mesh {
     }
 
     /// Waits until collector and Query have heard of a site's keys: calls that ask for nothing are not UNAUTHENTICATED then.
-    async fn know(&self, site: &Site) {
+    pub(crate) async fn know(&self, site: &Site) {
         let mut ingest = IngestServiceClient::new(self.channel("ingest", &site.server));
         let mut query = QueryServiceClient::new(self.channel("query", &site.read));
         let is_known = |status: &Status| ![Code::Unauthenticated, Code::Unavailable].contains(&status.code());

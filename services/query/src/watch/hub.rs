@@ -7,6 +7,7 @@ use super::subject::Subject;
 use super::{Evaluate, notices, question};
 use crate::live::Living;
 use crate::plan::Tenant;
+use crate::reports::{Clock, system_clock};
 use crate::status;
 use futures::stream::BoxStream;
 use pistats_proto::query::v1::watched_report::Report;
@@ -27,7 +28,7 @@ const MOST_SUBJECTS: usize = 20_000;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// How much may be watched, and how eagerly.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     /// Streams at once.
     pub(crate) streams: usize,
@@ -36,11 +37,14 @@ pub(crate) struct Settings {
     pub(crate) pace: Pace,
     /// Of the warehouse.
     pub(crate) engine: Engine,
+    /// Says when a local day begins.
+    pub(crate) clock: Clock,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { streams: 10_000, evaluations: 2, pace: Pace::default(), engine: Engine::default() }
+        let (pace, engine, clock) = (Pace::default(), Engine::default(), system_clock());
+        Settings { streams: 10_000, evaluations: 2, pace, engine, clock }
     }
 }
 
@@ -51,6 +55,7 @@ pub(crate) struct Hub {
     streams: Arc<Semaphore>,
     most_streams: usize,
     engine: Engine,
+    clock: Clock,
     inner: Mutex<Inner>,
 }
 
@@ -69,13 +74,14 @@ impl Hub {
         directory: SharedDirectory,
         settings: Settings,
     ) -> Arc<Hub> {
-        let Settings { streams, evaluations, pace, engine } = settings;
+        let Settings { streams, evaluations, pace, engine, clock } = settings;
         Arc::new(Hub {
             means: Arc::new(Means { evaluate, living, room: Semaphore::new(evaluations), pace }),
             directory,
             streams: Arc::new(Semaphore::new(streams)),
             most_streams: streams,
             engine,
+            clock,
             inner: Mutex::default(),
         })
     }
@@ -123,8 +129,8 @@ impl Hub {
         if !inner.is_listening {
             inner.is_listening = true;
             // Before the first evaluation: from now on no commit is missed.
-            let listening = notices::listen(Arc::downgrade(self), self.means.living.changes(), self.directory.clone());
-            inner.tasks.spawn(listening);
+            let (hub, changes) = (Arc::downgrade(self), self.means.living.changes());
+            inner.tasks.spawn(notices::listen(hub, changes, self.directory.clone(), self.clock.clone()));
         }
         if let Some(subject) = inner.subjects.get(&key) {
             // Under the lock: it is not forgotten between the two.
@@ -136,6 +142,8 @@ impl Hub {
         }
         while inner.tasks.try_join_next().is_some() {}
         let subject = Arc::new(Subject::new(key.clone(), tenant.clone(), report));
+        // Before the first evaluation: from now on no midnight is missed.
+        subject.note_time((self.clock)());
         let number = subject.join(bell.clone());
         inner.subjects.insert(key, subject.clone());
         inner.tasks.spawn(evaluator::run(subject.clone(), self.means.clone(), Arc::downgrade(self)));

@@ -1,7 +1,8 @@
-//! Listens for all subjects: to commits, and to changes of sites and keys.
+//! Listens for all subjects: to commits, to changes of sites and keys, and to the clock, where a day begins.
 
 use super::hub::Hub;
 use super::subject::Subject;
+use crate::reports::Clock;
 use pistats_core::Changes;
 use pistats_rpc::auth::SharedDirectory;
 use std::sync::{Arc, Weak};
@@ -10,24 +11,31 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How soon a revoked key ends its streams.
-const DIRECTORY_EVERY: Duration = Duration::from_secs(1);
+/// How soon a revoked key ends its streams, and a local midnight is noticed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Passes notices on until the hub is gone.
-pub(super) async fn listen(hub: Weak<Hub>, mut changes: Receiver<Arc<Changes>>, directory: SharedDirectory) {
+pub(super) async fn listen(
+    hub: Weak<Hub>,
+    mut changes: Receiver<Arc<Changes>>,
+    directory: SharedDirectory,
+    clock: Clock,
+) {
     let mut number = None;
     let mut known = directory.load_full();
-    let mut looks = interval(DIRECTORY_EVERY);
+    let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_open = true;
     loop {
         let notice = tokio::select! {
             notice = changes.recv(), if is_open => notice,
             _ = looks.tick() => {
-                let now = directory.load_full();
-                if !Arc::ptr_eq(&known, &now) {
-                    known = now;
-                    let Some(hub) = hub.upgrade() else { return };
+                let Some(hub) = hub.upgrade() else { return };
+                let now = clock();
+                hub.for_each(|subject| subject.note_time(now));
+                let directory = directory.load_full();
+                if !Arc::ptr_eq(&known, &directory) {
+                    known = directory;
                     hub.for_each(|subject| subject.ring());
                 }
                 continue;

@@ -66,6 +66,19 @@ fn reach_everywhere(filters: &[Filter]) -> bool {
     filters.iter().any(|filter| filter.dimension.is_of_session() || filter.dimension == Dimension::Segment)
 }
 
+/// Whether a filter names a segment, who is in which is a matter of the day.
+pub(super) fn names_segments(question: &Question) -> bool {
+    let filters = match question {
+        Question::Traffic(asked, _) => &asked.selection.filters,
+        Question::Breakdown(asked, _) => &asked.selection.filters,
+        Question::Retention(asked) => &asked.selection.filters,
+        Question::Funnel(asked) => &asked.selection.filters,
+        // Once a second anyway.
+        Question::Realtime(_) => return false,
+    };
+    filters.iter().any(|filter| filter.dimension == Dimension::Segment)
+}
+
 fn ranges(selection: &Selection, compare: Option<pistats_core::report::Compare>, zone: &Zone) -> Span {
     let compared = compare.map(|compare| compare.range(selection.range, zone));
     let all = [Some(selection.range), compared].into_iter().flatten();

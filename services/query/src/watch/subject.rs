@@ -2,9 +2,9 @@
 
 use super::history::{History, Next};
 use super::question::{Key, Question};
-use super::span::Span;
+use super::span::{self, Span};
 use crate::plan::Tenant;
-use pistats_core::{Changes, Micros};
+use pistats_core::{Changes, Day, Micros};
 use pistats_proto::query::v1::watched_report::Report;
 use pistats_proto::query::v1::{AsOf, Snapshot};
 use std::collections::HashMap;
@@ -21,6 +21,8 @@ pub(super) struct Subject {
     pub(super) tenant: Tenant,
     pub(super) report: Report,
     span: Span,
+    /// Whether a filter names a segment: who is in it changes when a local day begins.
+    is_of_days: bool,
     state: Mutex<State>,
     /// Wakes the evaluator: there is something to do, or a reader came or went.
     pub(super) work: Notify,
@@ -30,6 +32,8 @@ pub(super) struct Subject {
 struct State {
     history: History,
     due: Option<Due>,
+    /// The local day that was looked at last.
+    today: Option<Day>,
     /// Why it can never be answered.
     failed: Option<Status>,
     /// Of the readers; they are rung when there is news.
@@ -67,9 +71,10 @@ pub(super) enum Place {
 impl Subject {
     pub(super) fn new(key: Key, tenant: Tenant, report: Report) -> Subject {
         let span = Span::of(&key.question, tenant.zone());
+        let is_of_days = span::names_segments(&key.question);
         let due = Some(Due { since: None, is_reset: false });
         let state = Mutex::new(State { due, ..State::default() });
-        Subject { key, tenant, report, span, state, work: Notify::new() }
+        Subject { key, tenant, report, span, is_of_days, state, work: Notify::new() }
     }
 
     /// Whether it moves by itself, without commits.
@@ -90,6 +95,18 @@ impl Subject {
             }
         } else if self.span.is_touched(changes, self.key.site) {
             self.demand(Due { since: Some(changes.committed), is_reset: false });
+        }
+    }
+
+    /// Takes note of the time: where a day has begun, windows of segments have moved.
+    pub(super) fn note_time(&self, now: Micros) {
+        if !self.is_of_days {
+            return;
+        }
+        let today = self.tenant.zone().day_of(now);
+        let before = self.lock().today.replace(today);
+        if before.is_some_and(|before| before < today) {
+            self.demand(Due { since: None, is_reset: false });
         }
     }
 

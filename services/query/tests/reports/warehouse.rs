@@ -5,9 +5,10 @@ use pistats_core::directory::{Key, KeyHash, Site};
 use pistats_core::{
     Directory, EventId, Micros, Offset, PartitionId, Scope, Session, SiteId, VisitorKey, VisitorNo, Zone,
 };
+use pistats_query::segments::Clock;
 use pistats_query::{Config, Living, Nothing, Query, Tenant};
 use pistats_rpc::auth::SharedDirectory;
-use pistats_store::{Commit, EventRow, Progress, Registry, SessionVersion, Sign, Store, VisitorVersion};
+use pistats_store::{Commit, EventRow, Progress, Registry, Segments, SessionVersion, Sign, Store, VisitorVersion};
 use pistats_testkit::OracleEvent;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) const WRITE_KEY: &str = "write";
 /// One store, and what was put into it.
 pub(crate) struct Warehouse {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) segments: Arc<dyn Segments>,
     registry: Arc<dyn Registry>,
     sites: HashMap<SiteId, Folded>,
     next: [u64; 8],
@@ -32,6 +34,7 @@ pub(crate) struct Warehouse {
 pub(crate) struct Emptied {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) segments: Arc<dyn Segments>,
 }
 
 /// What a site holds.
@@ -49,8 +52,8 @@ impl Warehouse {
             let folded = Folded { site, ids: HashSet::new(), visitors: HashMap::new(), sessions: HashMap::new() };
             (folded.site.id, folded)
         };
-        let Emptied { store, registry } = crate::empty_store();
-        Warehouse { store, registry, sites: sites.iter().map(site).map(folded).collect(), next: [0; 8] }
+        let Emptied { store, registry, segments } = crate::empty_store();
+        Warehouse { store, registry, segments, sites: sites.iter().map(site).map(folded).collect(), next: [0; 8] }
     }
 
     pub(crate) fn tenant(&self, site: u32) -> Tenant {
@@ -75,6 +78,16 @@ impl Warehouse {
 
     /// The same beside a living side.
     pub(crate) fn service_with(&self, store: Arc<dyn Store>, living: Arc<dyn Living>) -> Query {
+        Query::new(store, living, self.directory(), SECRET, &Config::default())
+    }
+
+    /// The same with another clock.
+    pub(crate) fn service_at(&self, clock: Clock) -> Query {
+        let living = Arc::new(Nothing::default());
+        Query::with_clock(self.store.clone(), living, self.directory(), SECRET, &Config::default(), clock)
+    }
+
+    fn directory(&self) -> SharedDirectory {
         let key = |id: &str, secret: &str, scope, site| Key {
             id: id.to_owned(),
             hash: KeyHash::of(secret),
@@ -88,8 +101,7 @@ impl Warehouse {
             self.sites.keys().map(|site| key("read", &format!("{READ}{}", site.0), Scope::Read, *site)).collect();
         keys.extend(self.sites.keys().map(|site| key("write", WRITE_KEY, Scope::Write, *site)));
         let sites = self.sites.values().map(|folded| folded.site.clone());
-        let directory: SharedDirectory = Arc::new(ArcSwap::from_pointee(Directory::new(sites, keys)));
-        Query::new(store, living, directory, SECRET, &Config::default())
+        Arc::new(ArcSwap::from_pointee(Directory::new(sites, keys)))
     }
 
     /// Moves a site to another zone, as Admin does; the service's directory hears of it with `told`.

@@ -6,10 +6,14 @@
 
 #[path = "../reports/ask.rs"]
 mod ask;
+#[path = "../reports/cut.rs"]
+mod cut;
 #[path = "../reports/export.rs"]
 mod export;
 #[path = "../reports/filters.rs"]
 mod filters;
+#[path = "../reports/flips.rs"]
+mod flips;
 #[path = "../reports/funnel.rs"]
 mod funnel;
 #[path = "../reports/journey.rs"]
@@ -52,6 +56,9 @@ use pistats_store::{
 use pistats_testkit::postgres::{self, Database};
 use std::sync::Arc;
 
+/// Random segments that are compared in every run; `PISTATS_TREES` says another number.
+const TREES: u64 = 300;
+
 /// What the cases run on; `None`: on DuckDB.
 fn variant() -> Option<Variant> {
     let timescale = std::env::var(postgres::TIMESCALE).is_ok_and(|server| !server.is_empty());
@@ -63,11 +70,12 @@ fn empty_store() -> Emptied {
     let database = if timescale { postgres::timescale() } else { postgres::plain() };
     let Some(database) = database else {
         let store = Arc::new(DuckStore::open(DuckConfig::memory()).unwrap());
-        return Emptied { store: store.clone(), registry: store };
+        return Emptied { store: store.clone(), registry: store.clone(), segments: store };
     };
     let config = PgConfig { readers: 4, writers: 3, ..PgConfig::new(&database.url) };
     let store = Arc::new(futures::executor::block_on(PgStore::open(config)).unwrap());
-    Emptied { store: Arc::new(OnDatabase { store: store.clone(), _database: database }), registry: store }
+    let on_database = Arc::new(OnDatabase { store: store.clone(), _database: database });
+    Emptied { store: on_database, registry: store.clone(), segments: store }
 }
 
 /// A store and the database under it: services outlive the warehouse that they were made of.

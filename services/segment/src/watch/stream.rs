@@ -100,10 +100,11 @@ impl Open {
         if entered.is_empty() && left.is_empty() && !is_edited {
             return Ok(None);
         }
-        let cause = match (is_edited, before.today != state.today) {
+        let (known, causes) = (before.causes, state.causes);
+        let cause = match (is_edited || causes.edits > known.edits, causes.events > known.events) {
             (true, _) => Cause::Edit,
-            (false, true) => Cause::Time,
-            (false, false) => Cause::Events,
+            (false, false) if causes.midnights > known.midnights => Cause::Time,
+            (false, _) => Cause::Events,
         };
         self.sequence += 1;
         message.sequence = self.sequence;

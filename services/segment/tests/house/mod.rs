@@ -4,14 +4,15 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pistats_core::directory::{Key, KeyHash, Site};
 use pistats_core::report::AsOf;
-use pistats_core::segment::Plan;
-use pistats_core::{Changes, Day, Directory, Generation, Micros, Offset, Scope, SiteChange, SiteId, Zone};
+use pistats_core::segment::follow::{Cause, Moved, News, Part, Told};
+use pistats_core::segment::{Move, Plan, SegmentId};
+use pistats_core::{Directory, EventId, Generation, Micros, Offset, PartitionId, Scope, SiteId, VisitorNo, Zone};
 use pistats_proto::query::v1::Dimension;
 use pistats_proto::segment::v1 as wire;
 use pistats_segment::{Members, Reader, Reading, Segment, Settings, Written};
 use pistats_store::{DuckConfig, DuckStore};
 use std::sync::{Arc, Mutex};
-use tokio::sync::broadcast;
+use tokio::sync::mpsc;
 use tonic::{Request, Status};
 
 pub(crate) const MANAGE: &str = "manage-1";
@@ -22,9 +23,12 @@ pub(crate) const OTHER: &str = "read-2";
 /// What the reading side finds.
 pub(crate) struct World {
     members: Mutex<Vec<u32>>,
+    /// What followers know.
+    told: Mutex<Vec<u32>>,
+    version: Mutex<u32>,
     generation: Mutex<u64>,
     now: Mutex<Micros>,
-    changes: broadcast::Sender<Arc<Changes>>,
+    followers: Mutex<Vec<mpsc::Sender<Part>>>,
 }
 
 impl World {
@@ -32,21 +36,65 @@ impl World {
         *self.members.lock().unwrap() = members.to_vec();
     }
 
+    /// Time passes, and what it changed is told.
     pub(crate) fn pass(&self, micros: i64) {
-        let mut now = self.now.lock().unwrap();
-        *now = now.plus(micros);
+        {
+            let mut now = self.now.lock().unwrap();
+            *now = now.plus(micros);
+        }
+        self.moved(Cause::Time);
     }
 
+    /// Numbers are others, and everybody is told.
     pub(crate) fn rebuild(&self, members: &[u32]) {
         *self.generation.lock().unwrap() += 1;
         self.be(members);
+        let everybody = self.everybody();
+        self.tell(everybody);
     }
 
-    /// Tells of a commit of the site.
+    /// Tells what a commit of the site changed.
     pub(crate) fn commit(&self) {
-        let change = SiteChange { site: SiteId(1), first: Day(0), last: Day(0) };
-        let (committed, is_reset) = (self.now(), false);
-        self.changes.send(Arc::new(Changes { number: 1, committed, is_reset, sites: vec![change] })).unwrap();
+        self.moved(Cause::Event { id: EventId::from_parts(1, 1), time: self.now() });
+    }
+
+    /// Tells what an edit changed.
+    pub(crate) fn edit(&self, version: u32) {
+        *self.version.lock().unwrap() = version;
+        self.moved(Cause::Edit);
+    }
+
+    /// The segment is gone.
+    pub(crate) fn lose(&self) {
+        self.tell(News::Gone);
+    }
+
+    fn everybody(&self) -> News {
+        let members = self.members.lock().unwrap().clone();
+        *self.told.lock().unwrap() = members.clone();
+        News::Members(members.into_iter().map(|no| VisitorNo(u64::from(no))).collect())
+    }
+
+    fn moved(&self, cause: Cause) {
+        let now = self.members.lock().unwrap().clone();
+        let before = std::mem::replace(&mut *self.told.lock().unwrap(), now.clone());
+        let entered = now.iter().filter(|no| !before.contains(no)).map(|no| (*no, Move::Enter));
+        let left = before.iter().filter(|no| !now.contains(no)).map(|no| (*no, Move::Leave));
+        let moves = entered.chain(left);
+        let moves = moves.map(|(no, moved)| Moved { visitor: VisitorNo(u64::from(no)), moved, cause }).collect();
+        self.tell(News::Moves(moves));
+    }
+
+    fn tell(&self, news: News) {
+        let part = self.part(news);
+        self.followers.lock().unwrap().iter().for_each(|follower| drop(follower.try_send(part.clone())));
+    }
+
+    fn part(&self, news: News) -> Part {
+        let next_offsets = PartitionId::all().map(|partition| (partition, Offset(0))).collect();
+        let generation = Generation(*self.generation.lock().unwrap());
+        let (version, now) = (*self.version.lock().unwrap(), self.now());
+        Part { number: 0, told: Told { version, generation, next_offsets, now, news } }
     }
 }
 
@@ -63,8 +111,12 @@ impl Reading for World {
         Written { sql: "SELECT 1".into(), values: vec!["1".into()] }
     }
 
-    fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {
-        self.changes.subscribe()
+    fn follow(&self, _: SiteId, _: SegmentId) -> mpsc::Receiver<Part> {
+        let (sender, receiver) = mpsc::channel(16);
+        let everybody = self.everybody();
+        sender.try_send(self.part(everybody)).unwrap();
+        self.followers.lock().unwrap().push(sender);
+        receiver
     }
 
     fn now(&self) -> Micros {
@@ -98,10 +150,12 @@ impl House {
         let store = Arc::new(DuckStore::open(DuckConfig::memory()).unwrap());
         let world = Arc::new(World {
             members: Mutex::default(),
+            told: Mutex::default(),
+            version: Mutex::new(1),
             // A new store's own.
             generation: Mutex::new(1),
             now: Mutex::new(Micros(20_000 * Micros::DAY)),
-            changes: broadcast::Sender::new(16),
+            followers: Mutex::default(),
         });
         let service = Segment::new(store.clone(), store, world.clone(), directory, &Settings { streams });
         House { service, world }
