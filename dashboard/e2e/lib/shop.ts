@@ -1,4 +1,4 @@
-// A month of a small shop, for pictures: a few thousand events that are the same in every run but for the clock. The demo of the
+// Two months of a small shop, for pictures: some thousand events that are the same in every run but for the clock. The demo of the
 // program has far more, and takes its time to send them.
 import type { Server, Site } from "./server.js";
 import { idOf } from "./views.js";
@@ -13,12 +13,13 @@ const FROM = ["", "", "https://www.google.com/", "https://www.reddit.com/r/tea",
 const COUNTRIES = ["US", "DE", "GB", "FR", "IN", "JP"];
 const DAY = 86_400_000;
 
-/** Sends the month to the site; the last visitors are there now. */
+/** Sends the months to the site; the last visitors are there now. */
 export async function sendMonth(server: Server, site: Site, now = Date.now()): Promise<void> {
   let seed = 42;
-  const dice = (below: number) => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) % 65_536 % below;
+  // Of a linear congruence the high bits: the low ones hardly change.
+  const dice = (below: number) => ((seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) >>> 16) % below;
   const events = [];
-  for (let day = 31; day >= 0; day--) {
+  for (let day = 62; day >= 0; day--) {
     for (let visit = 0; visit < 24 + dice(14); visit++) {
       const person = dice(280);
       // Today's visits are spread over the hours that are over, some of them over the last minutes.

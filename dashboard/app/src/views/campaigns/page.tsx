@@ -7,10 +7,11 @@ import { managing } from "../../calls/session.js";
 import { fromContent } from "../../campaigns/draft.js";
 import { renew } from "../../campaigns/kept.js";
 import { useCampaign } from "../../campaigns/watch.js";
-import { CampaignState, type Campaign } from "../../gen/pistats/push/v1/push_pb.js";
+import { CampaignState, type Campaign, type CampaignContent } from "../../gen/pistats/push/v1/push_pb.js";
 import { follow } from "../../parts/follow.js";
 import { Icon } from "../../parts/icons.js";
 import { Waiting } from "../../parts/state.js";
+import { Sure } from "../../parts/sure.js";
 import { whole } from "../../show/numbers.js";
 import { instantText } from "../../show/times.js";
 import { addressOf, go } from "../../state/page.js";
@@ -53,7 +54,7 @@ function About({ campaign, context }: { campaign: Campaign; context: Context }) 
         <a class="button is-quiet" href={addressOf(back)} onClick={(event) => follow(event, () => go(back))}><Icon name="left" /> All campaigns</a>
         <h1><bdi>{content.name}</bdi></h1>
         <span class={`badge is-${STATES[campaign.state]}`} role="status">{STATES[campaign.state]}</span>
-        <Actions campaign={campaign} context={context} />
+        <Actions campaign={campaign} content={content} context={context} />
       </header>
       <div class="split">
         <Look draft={fromContent(content, site.zone)} site={site.name} />
@@ -70,43 +71,43 @@ function About({ campaign, context }: { campaign: Campaign; context: Context }) 
 }
 
 /** What may be done in which state; what cannot be taken back is asked once more. */
-function Actions({ campaign, context }: { campaign: Campaign; context: Context }) {
+function Actions({ campaign, content, context }: { campaign: Campaign; content: CampaignContent; context: Context }) {
   const { site, key } = context;
   const { id, version, state } = campaign;
-  const [asked, setAsked] = useState("");
   const [problem, setProblem] = useState("");
-  const reach = useReach(context, fromContent(campaign.content ?? ({} as never), site.zone));
-  const people = reach.answer && campaign.content?.schedule?.when.case !== "onEnter" ? ` to ${whole(reach.answer.reachable)}` : "";
-  const act = async (name: string, work: (manage: string) => Promise<unknown>, isAsked: boolean) => {
-    if (isAsked && asked !== name) return setAsked(name);
-    setAsked("");
+  const act = async (work: (manage: string) => Promise<unknown>, isLast = false) => {
     try {
       setProblem("");
       await managing(site.name, work);
-      if (name === "delete") go(openedCampaign({}));
+      if (isLast) go(openedCampaign({}));
       if (key) await renew(key);
     } catch (error) {
       setProblem(sentence(error));
     }
   };
-  const button = (name: string, label: string, sure: string, work: (manage: string) => Promise<unknown>, more = "") => (
-    <button type="button" class={`button ${more}`} onBlur={() => setAsked("")} onClick={() => void act(name, work, sure !== "")}>{asked === name ? sure : label}</button>
-  );
   const isUnderWay = state === CampaignState.SCHEDULED || state === CampaignState.RUNNING;
+  const isHeld = state === CampaignState.PAUSED;
   const edit = openedCampaign({ id, isEdited: true });
   return (
     <span class="bar-end">
       {state === CampaignState.DRAFT && (
         <>
           <a class="button" href={addressOf(edit)} onClick={(event) => follow(event, () => go(edit))}>Change</a>
-          {button("start", "Start", `Start it${people}?`, (manage) => calls(manage).push.startCampaign({ id, expectedVersion: version }), "is-main")}
+          <Start content={content} context={context} onSure={() => act((manage) => calls(manage).push.startCampaign({ id, expectedVersion: version }))} />
         </>
       )}
-      {isUnderWay && button("pause", "Pause", "", (manage) => calls(manage).push.pauseCampaign({ id }))}
-      {state === CampaignState.PAUSED && button("resume", "Go on", "", (manage) => calls(manage).push.resumeCampaign({ id }), "is-main")}
-      {(isUnderWay || state === CampaignState.PAUSED) && button("cancel", "Cancel", "Cancel it for good?", (manage) => calls(manage).push.cancelCampaign({ id }), "is-danger")}
-      {!isUnderWay && state !== CampaignState.PAUSED && button("delete", "Delete", "Delete it for good?", (manage) => calls(manage).push.deleteCampaign({ id }), "is-danger")}
+      {isUnderWay && <button type="button" class="button" onClick={() => void act((manage) => calls(manage).push.pauseCampaign({ id }))}>Pause</button>}
+      {isHeld && <button type="button" class="button is-main" onClick={() => void act((manage) => calls(manage).push.resumeCampaign({ id }))}>Go on</button>}
+      {(isUnderWay || isHeld) && <Sure label="Cancel" sure="Cancel it for good?" kind="is-danger" onSure={() => act((manage) => calls(manage).push.cancelCampaign({ id }))} />}
+      {!isUnderWay && !isHeld && <Sure label="Delete" sure="Delete it for good?" kind="is-danger" onSure={() => act((manage) => calls(manage).push.deleteCampaign({ id }), true)} />}
       {problem && <span class="problem" role="alert">{problem}</span>}
     </span>
   );
+}
+
+/** Says to how many it goes before it goes. */
+function Start({ content, context, onSure }: { content: CampaignContent; context: Context; onSure: () => void }) {
+  const { answer } = useReach(context, fromContent(content, context.site.zone));
+  const people = answer && content.schedule?.when.case !== "onEnter" ? ` to ${whole(answer.reachable)}` : "";
+  return <Sure label="Start" sure={`Start it${people}?`} kind="is-main" onSure={onSure} />;
 }

@@ -9,6 +9,7 @@ import type { Segment } from "../../gen/pistats/segment/v1/segment_pb.js";
 import { follow } from "../../parts/follow.js";
 import { Icon } from "../../parts/icons.js";
 import { Empty } from "../../parts/state.js";
+import { Sure } from "../../parts/sure.js";
 import { renew } from "../../segments/kept.js";
 import { fromNode, writeDraft } from "../../segments/draft.js";
 import { useSegment } from "../../segments/watch.js";
@@ -67,24 +68,21 @@ function Kept({ id, segment, context }: { id: string; segment: Segment; context:
   );
 }
 
-/** Asked once more: what is gone does not come back. */
 function Delete({ segment, context: { site, key } }: { segment: Segment; context: Context }) {
-  const [isAsked, setAsked] = useState(false);
   const [problem, setProblem] = useState("");
   const remove = async () => {
-    if (!isAsked) return setAsked(true);
     try {
+      setProblem("");
       await managing(site.name, (manage) => calls(manage).segment.deleteSegment({ id: segment.id }));
       go(opened({}));
       if (key) await renew(key);
     } catch (error) {
-      setAsked(false);
       setProblem(sentence(error));
     }
   };
   return (
     <>
-      <button type="button" class="button is-danger" onBlur={() => setAsked(false)} onClick={() => void remove()}>{isAsked ? "Delete it for good?" : "Delete"}</button>
+      <Sure label="Delete" sure="Delete it for good?" kind="is-danger" onSure={() => void remove()} />
       {problem && <span class="problem" role="alert">{problem}</span>}
     </>
   );
