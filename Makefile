@@ -58,6 +58,7 @@ lint: lint-rust lint-proto lint-dashboard lint-compose ## Check format, clippy, 
 
 # Twice, because only a test may unwrap, its helper functions included, which clippy's own setting does not cover.
 lint-rust: deps
+	@tools/features
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --quiet -- -D warnings
 	$(CARGO) clippy --release --workspace --quiet --all-targets -- -D warnings -A clippy::unwrap_used

@@ -139,7 +139,8 @@ async fn a_full_disk_refuses_and_takes_again_once_there_is_room() {
     disk.set_free_bytes(SEGMENT * 4);
     assert_eq!(append(&log, 0, 14, PAGE_OF_PAYLOAD).await.unwrap(), Offset(14));
     assert_eq!(bytes_of(&log, 0).await, (0..15).collect::<Vec<u8>>());
-    // Half-made files are not left behind.
+    // Half-made files are not left behind; the next one is made ahead until the log is closed.
+    log.close();
     assert!(disk.names().iter().all(|name| disk.content(name).len() as u64 == SEGMENT));
 }
 

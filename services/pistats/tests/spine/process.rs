@@ -108,7 +108,7 @@ impl Server {
     }
 }
 
-/// Ingest, then Query with Admin, then two Aggregates: the order in which they are stopped.
+/// Ingest, then Query with Admin and Segment, then two Aggregates: the order in which they are stopped.
 fn apart(ground: &Ground, database: &str) -> Vec<Process> {
     let mut config = Config::load(None, &Overrides::default()).unwrap();
     shared(&mut config);
@@ -133,7 +133,7 @@ fn apart(ground: &Ground, database: &str) -> Vec<Process> {
         ("PISTATS_MESH__AGGREGATE", list(&aggregates.each_ref().map(Process::url))),
         ("PISTATS_MESH__INGEST", list(&[ingest.url()])),
     ];
-    let query = Process::new(ground, "query", &["query", "admin"], settings(&mesh));
+    let query = Process::new(ground, "query", &["query", "admin", "segment"], settings(&mesh));
     let [first, second] = aggregates;
     vec![ingest, query, first, second]
 }
