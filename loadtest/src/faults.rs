@@ -15,7 +15,7 @@ mod suites;
 
 use crate::Failure;
 use crate::figures::machine;
-use crate::mesh::Mesh;
+use crate::mesh::{Between, Mesh};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// How many records `behind` lets the consumer fall back
     #[arg(long, default_value_t = 200_000)]
     behind_records: u64,
+    /// Without Fluvio: Aggregates read the collector's log (ingest://), and cases that break Fluvio are left out
+    #[arg(long)]
+    without_fluvio: bool,
     /// Leaves out the contract suites (which need cargo and the sources)
     #[arg(long)]
     no_suites: bool,
@@ -69,6 +72,9 @@ const CASES: [(&str, &str); 12] = [
     ("suites", "the contract suites and fault tests of log and store on the real servers"),
 ];
 
+/// What there is no trying without Fluvio.
+const OF_FLUVIO: [&str; 7] = ["behind", "spu", "sc", "metadata", "went-back", "outage", "suites"];
+
 pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     if let Some(unknown) = args.only.iter().find(|name| !CASES.iter().any(|(known, _)| known == name)) {
         let known: Vec<&str> = CASES.iter().map(|(name, _)| *name).collect();
@@ -89,7 +95,8 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
 
 async fn all(args: &Args) -> Result<(String, Vec<&'static str>), Failure> {
     let work = args.work.clone().unwrap_or_else(std::env::temp_dir);
-    let mut mesh = Mesh::start(&args.program, &work).await?;
+    let between = if args.without_fluvio { Between::Nothing } else { Between::Fluvio };
+    let mut mesh = Mesh::start(&args.program, &work, between).await?;
     let mut text = format!("# faults\n\n`{}`\n\n{}.\n\n", command(args), machine());
     for version in mesh.versions().await? {
         text += &format!("- {version}\n");
@@ -98,8 +105,8 @@ async fn all(args: &Args) -> Result<(String, Vec<&'static str>), Failure> {
     print!("{text}");
     let mut failed = Vec::new();
     for (name, shows) in CASES {
-        let is_asked =
-            args.only.is_empty() && !(name == "suites" && args.no_suites) || args.only.iter().any(|only| only == name);
+        let is_left_out = name == "suites" && args.no_suites || args.without_fluvio && OF_FLUVIO.contains(&name);
+        let is_asked = args.only.is_empty() && !is_left_out || args.only.iter().any(|only| only == name);
         if !is_asked {
             continue;
         }
@@ -151,6 +158,9 @@ async fn case(name: &str, args: &Args, mesh: &mut Mesh) -> Case {
 /// The command for a reader who wants the same.
 fn command(args: &Args) -> String {
     let only = if args.only.is_empty() { String::new() } else { format!(" --only {}", args.only.join(",")) };
+    if args.without_fluvio {
+        return format!("pistats-loadtest faults target/release/pistats --without-fluvio{only}");
+    }
     format!(
         "PISTATS_TEST_FLUVIO_RUN=…/fluvio-run pistats-loadtest faults target/release/pistats --outage-seconds {} --behind-records {}{only}",
         args.outage_seconds, args.behind_records

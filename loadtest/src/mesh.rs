@@ -32,7 +32,7 @@ use pistats_proto::aggregate::v1::{ListPartitionsRequest, ListPartitionsResponse
 use pistats_proto::log::v1::log_service_client::LogServiceClient;
 use pistats_proto::log::v1::{StateRequest, StateResponse};
 use postgres::Postgres;
-use process::Ground;
+use process::{Ground, Process};
 use service::{Service, Shared};
 use std::path::Path;
 use std::sync::Arc;
@@ -47,6 +47,15 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(300);
 /// What every process of the mesh is given; random would do, but nobody else reaches loopback ports of a private run.
 const VISITOR_SECRET_BYTE: &str = "5a";
 
+/// What lies between Ingest and the Aggregates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Between {
+    /// A cluster of its own.
+    Fluvio,
+    /// Nothing: Aggregates read the collector's log (`ingest://`).
+    Nothing,
+}
+
 /// Keys of a site.
 pub(crate) struct Site {
     pub(crate) name: String,
@@ -60,7 +69,7 @@ pub(crate) struct Mesh {
     pub(crate) ingest: Service,
     pub(crate) aggregates: [Service; 2],
     pub(crate) front: Service,
-    pub(crate) fluvio: Fluvio,
+    stream: Option<Fluvio>,
     pub(crate) postgres: Postgres,
     key: String,
     ground: Arc<Ground>,
@@ -68,25 +77,31 @@ pub(crate) struct Mesh {
 
 impl Mesh {
     /// Starts all of it; every process is healthy on return.
-    pub(crate) async fn start(program: &Path, parent: &Path) -> Result<Mesh, Failure> {
+    pub(crate) async fn start(program: &Path, parent: &Path, between: Between) -> Result<Mesh, Failure> {
         let ground = Arc::new(Ground::new(parent)?);
         let postgres = Postgres::start(&ground).await?;
-        let fluvio = Fluvio::start(&ground, program).await?;
+        let stream = match between {
+            Between::Fluvio => Some(Fluvio::start(&ground, program).await?),
+            Between::Nothing => None,
+        };
         let key = format!("pst_instance_{:032x}", rand::random::<u128>());
-        let shared = Shared {
+        let log = |url: &str| {
+            let settle = fluvio::SETTLE.as_secs();
+            format!("[log]\nurl = \"{url}\"\nsegment_mib = 16\nsettle_seconds = {settle}\n")
+        };
+        let mut shared = Shared {
             program: program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?,
             secrets: format!(
                 "[secrets]\ninstance_key = \"{key}\"\nvisitor_secret = \"{}\"\n",
                 VISITOR_SECRET_BYTE.repeat(32)
             ),
-            log: format!(
-                "[log]\nurl = \"{}\"\nsegment_mib = 16\nsettle_seconds = {}\n",
-                fluvio.url(),
-                fluvio::SETTLE.as_secs()
-            ),
+            log: log(&stream.as_ref().map_or_else(|| "file://log".to_owned(), Fluvio::url)),
             store: format!("[store]\nurl = \"{}\"\n", postgres.url()),
         };
         let mut ingest = Service::new(&ground, &shared, "ingest", &["ingest"], "")?;
+        if stream.is_none() {
+            shared.log = log(&ingest.url().replace("http://", "ingest://"));
+        }
         let mut aggregates = [
             Service::new(&ground, &shared, "aggregate-1", &["aggregate"], "")?,
             Service::new(&ground, &shared, "aggregate-2", &["aggregate"], "")?,
@@ -103,15 +118,26 @@ impl Mesh {
         for aggregate in &mut aggregates {
             aggregate.start().await?;
         }
-        let mesh = Mesh { ingest, aggregates, front, fluvio, postgres, key, ground };
+        let mesh = Mesh { ingest, aggregates, front, stream, postgres, key, ground };
         mesh.shared_out().await?;
         Ok(mesh)
+    }
+
+    /// The cluster, for cases that break it.
+    pub(crate) fn fluvio(&mut self) -> Result<&mut Fluvio, Failure> {
+        self.stream.as_mut().ok_or_else(|| "this needs Fluvio between Ingest and the Aggregates".to_owned())
+    }
+
+    pub(crate) fn spu(&self) -> Option<&Process> {
+        self.stream.as_ref().map(Fluvio::spu)
     }
 
     /// Brings back whatever does not run; after a case that failed half-way.
     pub(crate) async fn heal(&mut self) -> Result<(), Failure> {
         self.postgres.ensure().await?;
-        self.fluvio.ensure().await?;
+        if let Some(fluvio) = &mut self.stream {
+            fluvio.ensure().await?;
+        }
         for service in [&mut self.front, &mut self.ingest].into_iter().chain(&mut self.aggregates) {
             service.ensure().await?;
         }
@@ -186,8 +212,11 @@ impl Mesh {
         tokio::time::timeout(ANSWER_WITHIN, asked).await.map_err(|_| "ingest does not answer".to_owned())?
     }
 
-    /// Records of the spool that the stream does not have yet.
+    /// Records of the spool that the stream does not have yet; none where there is no stream.
     pub(crate) async fn backlog(&self) -> Result<u64, Failure> {
+        if self.stream.is_none() {
+            return Ok(0);
+        }
         let forwarding = self.state().await?.forwarding.ok_or("nothing is forwarded")?;
         Ok(forwarding.partitions.iter().map(|one| one.next.saturating_sub(one.forwarded)).sum())
     }
@@ -235,8 +264,10 @@ impl Mesh {
         for service in [&mut self.ingest, &mut self.front].into_iter().chain(&mut self.aggregates) {
             service.kill();
         }
-        self.fluvio.kill_spu();
-        self.fluvio.kill_sc();
+        if let Some(fluvio) = &mut self.stream {
+            fluvio.kill_spu();
+            fluvio.kill_sc();
+        }
         self.postgres.kill();
     }
 
@@ -248,7 +279,11 @@ impl Mesh {
     /// Versions of all that takes part.
     pub(crate) async fn versions(&self) -> Result<Vec<String>, Failure> {
         let pistats = self.front.version().await?;
-        Ok(vec![pistats, self.fluvio.version().await?, self.postgres.version().await?])
+        let stream = match &self.stream {
+            Some(fluvio) => fluvio.version().await?,
+            None => "no stream: Aggregates read the collector's log (ingest://)".to_owned(),
+        };
+        Ok(vec![pistats, stream, self.postgres.version().await?])
     }
 
     /// The private folder.

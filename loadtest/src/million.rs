@@ -12,8 +12,8 @@
 use crate::Failure;
 use crate::figures::{Figures, thousands};
 use crate::import::{self, Sent, beside};
-use crate::mesh::process::cpu_of_family;
-use crate::mesh::{Mesh, Site};
+use crate::mesh::process::{Process, cpu_of_family};
+use crate::mesh::{Between, Mesh, Site};
 use crate::program::Workplace;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -180,7 +180,7 @@ async fn embedded(args: &Args, work: &Path, file: &Path) -> Result<Measured, Fai
 }
 
 async fn apart(args: &Args, work: &Path, file: &Path, figures: &mut Figures) -> Result<Measured, Failure> {
-    let mut mesh = Mesh::start(&args.program, work).await?;
+    let mut mesh = Mesh::start(&args.program, work, Between::Fluvio).await?;
     for version in mesh.versions().await? {
         figures.add("with", version);
     }
@@ -229,7 +229,7 @@ fn cpu(mesh: &Mesh) -> [(&'static str, f64); 5] {
         ("mesh: processor seconds of Ingest", mesh.ingest.process().cpu_seconds()),
         ("mesh: of both Aggregates", aggregates),
         ("mesh: of Query", mesh.front.process().cpu_seconds()),
-        ("mesh: of Fluvio's SPU", mesh.fluvio.spu().cpu_seconds()),
+        ("mesh: of Fluvio's SPU", mesh.spu().map_or(0.0, Process::cpu_seconds)),
         ("mesh: of PostgreSQL", mesh.postgres.process().pid().map(cpu_of_family).unwrap_or_default()),
     ]
 }

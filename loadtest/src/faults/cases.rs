@@ -122,9 +122,9 @@ pub(super) async fn spu(mesh: &mut Mesh) -> Case {
     let (site, load) = begin(mesh, "spu", STEADY).await?;
     for down in [0.5, 0.0, 3.0] {
         seconds(3.0).await;
-        mesh.fluvio.kill_spu();
+        mesh.fluvio()?.kill_spu();
         seconds(down).await;
-        mesh.fluvio.start_spu().await?;
+        mesh.fluvio()?.start_spu().await?;
     }
     seconds(3.0).await;
     let (mut lines, _) = no_call_failed(end(mesh, &site, load).await?)?;
@@ -137,21 +137,21 @@ pub(super) async fn spu(mesh: &mut Mesh) -> Case {
 pub(super) async fn sc(mesh: &mut Mesh) -> Case {
     let (site, load) = begin(mesh, "sc", STEADY).await?;
     seconds(3.0).await;
-    mesh.fluvio.kill_sc();
+    mesh.fluvio()?.kill_sc();
     seconds(5.0).await;
-    mesh.fluvio.start_sc().await?;
+    mesh.fluvio()?.start_sc().await?;
     seconds(3.0).await;
     // With the SPU down, too, nothing can be reached but through the controller.
-    mesh.fluvio.kill_sc();
-    mesh.fluvio.kill_spu();
+    mesh.fluvio()?.kill_sc();
+    mesh.fluvio()?.kill_spu();
     seconds(2.0).await;
-    mesh.fluvio.start_sc().await?;
-    mesh.fluvio.start_spu().await?;
+    mesh.fluvio()?.start_sc().await?;
+    mesh.fluvio()?.start_spu().await?;
     seconds(3.0).await;
     let (mut lines, _) = no_call_failed(end(mesh, &site, load).await?)?;
     lines.push(format!(
         "metadata files that a kill had left empty, and the keeper put back: {}",
-        mesh.fluvio.put_back().len()
+        mesh.fluvio()?.put_back().len()
     ));
     Ok(lines)
 }
@@ -257,14 +257,14 @@ pub(super) async fn metadata(mesh: &mut Mesh) -> Case {
     let said = mesh.ingest.said_bytes();
     let (site, load) = begin(mesh, "metadata", STEADY).await?;
     seconds(3.0).await;
-    mesh.fluvio.back_up_metadata()?;
-    mesh.fluvio.kill_sc();
-    mesh.fluvio.kill_spu();
-    let file = mesh.fluvio.empty_a_file_of("Partition")?;
+    mesh.fluvio()?.back_up_metadata()?;
+    mesh.fluvio()?.kill_sc();
+    mesh.fluvio()?.kill_spu();
+    let file = mesh.fluvio()?.empty_a_file_of("Partition")?;
     // Its keeper would put the file back: what is tried first is that nobody kept one.
-    mesh.fluvio.forget_kept()?;
-    mesh.fluvio.start_sc().await?;
-    mesh.fluvio.start_spu().await?;
+    mesh.fluvio()?.forget_kept()?;
+    mesh.fluvio()?.start_sc().await?;
+    mesh.fluvio()?.start_spu().await?;
     let begun = Instant::now();
     let named = loop {
         let lines = mesh.ingest.told(said, &["metadata"]);
@@ -283,18 +283,18 @@ pub(super) async fn metadata(mesh: &mut Mesh) -> Case {
     if taken == 0 {
         return Err("nothing was collected while the stream was away".to_owned());
     }
-    mesh.fluvio.kill_sc();
-    mesh.fluvio.kill_spu();
-    mesh.fluvio.restore("metadata")?;
-    mesh.fluvio.start_sc().await?;
-    mesh.fluvio.start_spu().await?;
+    mesh.fluvio()?.kill_sc();
+    mesh.fluvio()?.kill_spu();
+    mesh.fluvio()?.restore("metadata")?;
+    mesh.fluvio()?.start_sc().await?;
+    mesh.fluvio()?.start_spu().await?;
     seconds(6.0).await;
     // And once more, kept.
-    let before = mesh.fluvio.put_back().len();
-    mesh.fluvio.kill_sc();
-    mesh.fluvio.empty_a_file_of("Partition")?;
-    mesh.fluvio.start_sc().await?;
-    let put_back = mesh.fluvio.put_back();
+    let before = mesh.fluvio()?.put_back().len();
+    mesh.fluvio()?.kill_sc();
+    mesh.fluvio()?.empty_a_file_of("Partition")?;
+    mesh.fluvio()?.start_sc().await?;
+    let put_back = mesh.fluvio()?.put_back();
     if put_back.len() == before {
         return Err("the keeper of the metadata put nothing back".to_owned());
     }
@@ -311,14 +311,14 @@ pub(super) async fn went_back(mesh: &mut Mesh) -> Case {
     let (site, load) = begin(mesh, "went-back", STEADY).await?;
     seconds(3.0).await;
     // As after a power cut: what the SPU wrote since the copy is gone, and its offsets are given away again.
-    mesh.fluvio.kill_spu();
-    mesh.fluvio.keep("data")?;
-    mesh.fluvio.start_spu().await?;
+    mesh.fluvio()?.kill_spu();
+    mesh.fluvio()?.keep("data")?;
+    mesh.fluvio()?.start_spu().await?;
     seconds(8.0).await;
     let before = checkpoints(mesh, 0).await?;
-    mesh.fluvio.kill_spu();
-    mesh.fluvio.restore("data")?;
-    mesh.fluvio.start_spu().await?;
+    mesh.fluvio()?.kill_spu();
+    mesh.fluvio()?.restore("data")?;
+    mesh.fluvio()?.start_spu().await?;
     seconds(5.0).await;
     let told = load.acknowledged();
     let (mut lines, _) = no_call_failed(end(mesh, &site, load).await?)?;
@@ -368,14 +368,14 @@ pub(super) async fn stale_owner(mesh: &mut Mesh) -> Case {
 pub(super) async fn outage(mesh: &mut Mesh, length: Duration) -> Case {
     let (site, load) = begin(mesh, "outage", SLOW).await?;
     seconds(5.0).await;
-    mesh.fluvio.kill_sc();
-    mesh.fluvio.kill_spu();
+    mesh.fluvio()?.kill_sc();
+    mesh.fluvio()?.kill_spu();
     let before = load.acknowledged();
     tokio::time::sleep(length).await;
     let meanwhile = load.acknowledged() - before;
     let backlog = mesh.backlog().await?;
-    mesh.fluvio.start_sc().await?;
-    mesh.fluvio.start_spu().await?;
+    mesh.fluvio()?.start_sc().await?;
+    mesh.fluvio()?.start_spu().await?;
     seconds(5.0).await;
     let (mut lines, _) = no_call_failed(end(mesh, &site, load).await?)?;
     lines.push(format!(

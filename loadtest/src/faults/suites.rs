@@ -16,8 +16,8 @@ const SUITES: [(&[&str], &str); 5] = [
     (&["--test", "reports_on_postgres"], "Reports on TimescaleDB, and how many raw rows their plans read"),
 ];
 
-pub(super) async fn run(mesh: &Mesh) -> Case {
-    let (address, url) = (mesh.fluvio.address(), mesh.postgres.administration());
+pub(super) async fn run(mesh: &mut Mesh) -> Case {
+    let (address, url) = (mesh.fluvio()?.address(), mesh.postgres.administration());
     let program = std::env::var_os(PROGRAM).unwrap_or_default();
     let mut lines = Vec::new();
     for (test, what) in SUITES {

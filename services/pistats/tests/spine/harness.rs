@@ -122,7 +122,15 @@ impl Instance {
         let mut ends: Option<Vec<u64>> = None;
         // Five million events on PostgreSQL, on a busy machine.
         for _ in 0..30_000 {
-            let now = aggregate.list_partitions(ListPartitionsRequest {}).await.unwrap().into_inner().partitions;
+            let now = match aggregate.list_partitions(ListPartitionsRequest {}).await {
+                Ok(told) => told.into_inner().partitions,
+                // A process that folds on a machine with other work may not answer in time.
+                Err(status) if status.code() == tonic::Code::Unavailable => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
+                Err(status) => panic!("{status:?}"),
+            };
             let ends = ends.get_or_insert_with(|| now.iter().map(|p| p.next_offset).collect());
             if now.iter().zip(ends.iter()).all(|(partition, end)| partition.checkpoint >= *end) {
                 return;

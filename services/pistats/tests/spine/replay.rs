@@ -7,16 +7,36 @@ use pistats_proto::aggregate::v1::{ReplayRequest, ReplayResponse};
 use pistats_proto::log::v1::Position;
 use pistats_proto::log::v1::position;
 use pistats_testkit::data::{self, Set};
+use std::time::{Duration, Instant};
+use tonic::{Code, Status};
+
+/// How long partitions may be on their way to another owner, and what is said meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
+const CHANGES_HANDS: [Code; 2] = [Code::Unavailable, Code::FailedPrecondition];
 
 async fn replay(instance: &Instance, from: position::Position) -> ReplayResponse {
+    let since = Instant::now();
+    loop {
+        match replay_once(instance, from).await {
+            Ok(last) => return last,
+            // A partition changes hands, as where a machine is slow to extend leases: safe to ask again.
+            Err(status) if CHANGES_HANDS.contains(&status.code()) && since.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(status) => panic!("{from:?}: {status:?}"),
+        }
+    }
+}
+
+async fn replay_once(instance: &Instance, from: position::Position) -> Result<ReplayResponse, Status> {
     let request = ReplayRequest { position: Some(Position { position: Some(from) }), partitions: Vec::new() };
-    let mut progress = instance.aggregate().replay(request).await.unwrap().into_inner();
+    let mut progress = instance.aggregate().replay(request).await?.into_inner();
     let mut last = ReplayResponse::default();
-    while let Some(step) = progress.message().await.unwrap() {
+    while let Some(step) = progress.message().await? {
         last = step;
     }
     assert!(last.done);
-    last
+    Ok(last)
 }
 
 #[tokio::test(flavor = "multi_thread")]
