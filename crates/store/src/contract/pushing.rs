@@ -140,6 +140,7 @@ pub(super) async fn a_site_has_one_lease_and_who_lost_it_changes_nothing(store: 
 pub(super) async fn a_message_is_begun_once_and_what_was_on_its_way_becomes_uncertain(
     store: &impl Pushing,
 ) -> Result<(), Error> {
+    assert!(store.sites_to_serve().await?.is_empty(), "asked of an empty store, and again below");
     let lease = running(store, &[1, 2, 3]).await?;
     assert_eq!(store.begin(&lease, ID, &[send(1), send(2), send(9)], START.plus(50)).await?, [true, true, false]);
     assert_eq!(store.begin(&lease, ID, &[send(1)], START).await?, [false], "D-2: it does not wait any more");

@@ -2,7 +2,8 @@
 
 use super::DuckStore;
 use super::cells::Wide;
-use super::registry::{all, blob, get, run};
+use super::fresh::{all, run};
+use super::registry::{blob, get};
 use super::worker::transaction;
 use crate::campaigns::{campaign_state, message_state, reason};
 use crate::{CampaignRow, Campaigns, Error, Tally};

@@ -5,7 +5,8 @@
 
 use super::DuckStore;
 use super::cells::{Wide, uuid_text};
-use super::registry::{all, blob, get, run};
+use super::fresh::{all, run};
+use super::registry::{blob, get};
 use super::worker::transaction;
 use super::{campaigns, subscriptions};
 use crate::{CampaignRow, Deliveries, Due, Error, Owner, Planned, Settled, SiteLease, Step};

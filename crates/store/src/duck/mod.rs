@@ -23,6 +23,7 @@ mod config;
 mod deliveries;
 mod failure;
 mod fold;
+mod fresh;
 mod leases;
 mod lookup;
 mod open;

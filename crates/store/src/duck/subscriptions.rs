@@ -2,7 +2,8 @@
 
 use super::DuckStore;
 use super::cells::Wide;
-use super::registry::{all, blob, get, run};
+use super::fresh::{all, run};
+use super::registry::{blob, get};
 use super::worker::transaction;
 use crate::{Error, SubscriptionRow, Subscriptions};
 use async_trait::async_trait;

@@ -11,7 +11,7 @@ use pistats_proto::push::v1::push_service_server::PushService;
 use pistats_proto::push::v1::schedule::When;
 use pistats_proto::push::v1::*;
 use pistats_proto::segment::v1::segment_service_server::SegmentService;
-use pistats_proto::segment::v1::{CreateSegmentRequest, Node, Seen, UpdateSegmentRequest, node, seen};
+use pistats_proto::segment::v1::{CreateSegmentRequest, Node, Seen, node, seen};
 use pistats_push::{Identity, Message as Sealed, Outcome, Subscription as Receiver, VapidKey};
 use pistats_segment::{Channel, Members, Push, PushSettings, Reader, Reading, Segment, Settings, Written};
 use pistats_store::contract::sample;
@@ -271,11 +271,6 @@ impl House {
         let request = CreateSegmentRequest { name: "Here".into(), root: Some(seen(30)), ..Default::default() };
         let made = self.segments.create_segment(asked(MANAGE, request)).await.unwrap().into_inner();
         made.segment.unwrap().id
-    }
-
-    pub(crate) async fn edit(&self, segment: &str) {
-        let request = UpdateSegmentRequest { id: segment.into(), root: Some(seen(60)), ..Default::default() };
-        self.segments.update_segment(asked(MANAGE, request)).await.unwrap();
     }
 
     pub(crate) async fn create(&self, content: CampaignContent) -> Campaign {
