@@ -58,7 +58,7 @@ test("the printed link opens it, every view is alive, and what is bought in its 
     ["/journeys?range=today", ".visit"],
     ["/sites?range=7d", ".sites tbody tr:nth-child(2)"],
     ["/pipeline", 'section[aria-label="Partitions"] tbody tr:nth-child(8)'],
-    ["/setup", 'pre[aria-label="the snippet"]'],
+    ["/setup", ".first-event.is-there"],
     ["/segments", ".starter"],
   ] as const) {
     await page.goto(`${server.url}${view}${view.includes("?") ? "&" : "?"}site=demo`);
