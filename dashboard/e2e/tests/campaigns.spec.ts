@@ -54,7 +54,7 @@ test("a campaign to a segment is written, previewed, scheduled and sent; its res
   await page.getByLabel("When it is sent").selectOption({ label: "At a time" });
   // The next whole minute that is still to come when it is started.
   const due = new Date(Math.ceil((Date.now() + 8_000) / 60_000) * 60_000);
-  await page.getByLabel("Time in UTC").fill(due.toISOString().slice(0, 16));
+  await page.getByLabel("Time in UTC", { exact: true }).fill(due.toISOString().slice(0, 16));
   await page.getByRole("button", { name: "Keep as draft" }).click();
   await expect(state(page)).toHaveText("draft");
   await page.getByRole("button", { name: "Start", exact: true }).click();
@@ -97,7 +97,7 @@ test("one that is under way is held, goes on, and is ended for good; what became
   await openAsOperator(page, server, site, "/campaigns?campaign=new");
   await write(page, "Tomorrow", "Not yet");
   await page.getByLabel("When it is sent").selectOption({ label: "At a time" });
-  await page.getByLabel("Time in UTC").fill(new Date(Date.now() + 86_400_000).toISOString().slice(0, 16));
+  await page.getByLabel("Time in UTC", { exact: true }).fill(new Date(Date.now() + 86_400_000).toISOString().slice(0, 16));
   await page.getByRole("button", { name: "Keep as draft" }).click();
   await page.getByRole("button", { name: "Start", exact: true }).click();
   await page.getByRole("button", { name: "Start it to 4?" }).click();
