@@ -39,7 +39,7 @@ async function write(page: Page, name: string, title: string): Promise<void> {
   await page.getByRole("checkbox", { name: "Keep quiet" }).uncheck();
 }
 
-const state = (page: Page) => page.getByRole("status").first();
+const state = (page: Page) => page.getByRole("region", { name: "Campaign", exact: true }).getByRole("status");
 
 test("a campaign to a segment is written, previewed, scheduled and sent; its results and clicks come in by themselves", async ({ page }) => {
   test.setTimeout(180_000);
