@@ -28,7 +28,7 @@ const VIEWS: [name: string, address: string, texts: (string | RegExp)[]][] = [
   ["segment-builder", "/segments?segment=new&tree=TREE", ["Keep the segment", "Some of them", "Visitors who did \"purchase\""]],
   ["segment", "/segments?segment=SEGMENT", ["In it now", "People", "Send them a message"]],
   ["campaigns", "/campaigns", ["Back in stock", "draft"]],
-  ["campaign-editor", "/campaigns?campaign=CAMPAIGN&edit=yes", ["Try it on yourself", "would get it", "Quiet hours"]],
+  ["campaign-editor", "/campaigns?campaign=CAMPAIGN&edit=yes", ["Try it on yourself", /of \d+ in the segment/, "Quiet hours"]],
   ["campaign", "/campaigns?campaign=CAMPAIGN", ["The green kettle is back", "Start", "at each visitor's usual hour"]],
   ["sites", "/sites", ["kettle.example", "Page views"]],
   ["setup", "/setup", ["Put this into the head of every page", "Events arrive", "Origins", "Keys"]],
