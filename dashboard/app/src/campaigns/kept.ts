@@ -26,6 +26,12 @@ export async function renew(key: string): Promise<void> {
   }
 }
 
+/** Takes over what a watched campaign has become. */
+export function took(key: string, campaign: Campaign): void {
+  const { list, ...known } = kept.get();
+  if (known.key === key && list) kept.set({ ...known, list: list.map((one) => (one.id === campaign.id ? campaign : one)) });
+}
+
 export function useKept(key: string | undefined): Kept {
   useEffect(() => {
     if (key) void renew(key);

@@ -6,6 +6,7 @@ import { useEffect, useState } from "preact/hooks";
 import { calls } from "../calls/clients.js";
 import { codeOf, sentence } from "../calls/failure.js";
 import { CampaignState, type Campaign, type Results } from "../gen/pistats/push/v1/push_pb.js";
+import { took } from "./kept.js";
 
 export interface Watched {
   campaign?: Campaign;
@@ -31,6 +32,7 @@ export function useCampaign(key: string | undefined, id: string): Watched {
         for await (const { campaign, results } of calls(key).push.watchCampaign({ id }, { signal: ended.signal })) {
           wait = FIRST_WAIT_MS;
           last = campaign;
+          if (campaign) took(key, campaign);
           setWatched({ ...(campaign ? { campaign } : {}), ...(results ? { results } : {}) });
         }
         if (last && isOver(last.state)) return;
