@@ -57,7 +57,7 @@ use pistats_testkit::postgres::{self, Database};
 use std::sync::Arc;
 
 /// Random segments that are compared in every run; `PISTATS_TREES` says another number.
-const TREES: u64 = 300;
+const TREES: u64 = 100;
 
 /// What the cases run on; `None`: on DuckDB.
 fn variant() -> Option<Variant> {
