@@ -45,7 +45,7 @@ use pistats_store::{DuckConfig, DuckStore};
 use std::sync::Arc;
 
 /// Random segments that are compared in every run; `PISTATS_TREES` says another number.
-const TREES: u64 = 300;
+const TREES: u64 = 1_000;
 
 /// An empty warehouse on the engine that this program tests; `reports_on_postgres` is the same with another one.
 fn empty_store() -> Emptied {
