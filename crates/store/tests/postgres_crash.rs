@@ -1,10 +1,14 @@
 //! S-6 and S-7 on PostgreSQL: a server that is killed while it commits keeps every commit that returned and none in part, and
 //! an open warehouse goes on by itself once the server is back.
 
+use pistats_core::ids::PARTITIONS;
 use pistats_core::{EventId, Micros, PartitionId, VisitorNo};
 use pistats_store::contract::{self, sample};
-use pistats_store::{Cell, Commit, Error, EventColumns, PgConfig, PgStore, Refresh, Statement, Store};
+use pistats_store::{
+    Cell, Commit, Error, EventColumns, Fence, Held, Leases, Owner, PgConfig, PgStore, Refresh, Statement, Store,
+};
 use pistats_testkit::postgres::{self, Server};
+use sqlx::Connection;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -100,6 +104,53 @@ async fn an_id_that_two_owners_commit_counts_once_and_the_second_one_is_told() {
         let ids: Vec<EventId> = store.lookup().ids(sample::SITE, ms, ms + 1).expect("ids");
         assert!(ids.contains(&sample::id(sample::START, 7)), "{ids:?}");
     }
+}
+
+/// E-5: the owner is stopped in the middle of a commit (here by a lock that nobody gives back), so its heartbeats stop, too, and its
+/// connection stays. Its lease runs out, and what it held goes to another, who need not wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_over_ends_the_commit_of_an_owner_that_is_stopped() {
+    let Some(database) = postgres::plain() else { return };
+    let open = async || PgStore::open(PgConfig::new(&database.url)).await.expect("the warehouse");
+    let (one, two) = tokio::join!(open(), open());
+    let owner = |id| Owner { id, name: format!("owner {id}") };
+    let (hour, over) = (Duration::from_secs(3_600), Duration::ZERO);
+    let all = usize::from(PARTITIONS);
+    let fenced = |lease: Held| Commit {
+        fence: Fence { leases: vec![lease], generation: None },
+        ..sample::commit(PARTITION, 0, 1, 4)
+    };
+    let mine = one.acquire(&owner(1), all, hour).await.expect("leases");
+
+    let mut stopper = sqlx::PgConnection::connect(&database.url).await.expect("a connection");
+    let mut stop = stopper.begin().await.expect("a transaction");
+    sqlx::query("SELECT 1 FROM generation FOR UPDATE").execute(&mut *stop).await.expect("a lock");
+    let stopped = tokio::spawn({
+        let commit = fenced(mine[PARTITION.index()]);
+        async move { (one.commit(commit).await, one) }
+    });
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let since = Instant::now();
+    while sample::number(&two, waiting).await.expect("a count") == 0 {
+        assert!(since.elapsed() < PATIENCE, "the commit does not wait");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    assert_eq!(two.acquire(&owner(2), all, hour).await.expect("leases"), [], "E-1: its time has not run out");
+    assert!(!stopped.is_finished(), "the commit of an owner that is in time is left alone");
+    assert_eq!(two.extend(&owner(1), &mine, over).await.expect("leases"), mine, "a heartbeat passes the commit");
+    let taken = tokio::time::timeout(PATIENCE, two.acquire(&owner(2), all, hour)).await.expect("no wait");
+    let taken = taken.expect("leases");
+    assert_eq!(taken.len(), all, "with the partition whose commit was under way: {taken:?}");
+    let (ended, one) = stopped.await.expect("a commit");
+    assert!(ended.as_ref().is_err_and(Error::is_retryable), "{ended:?}");
+    stop.rollback().await.expect("the lock is given back");
+
+    two.commit(fenced(taken[PARTITION.index()])).await.expect("the new owner's commit");
+    let again = one.commit(fenced(mine[PARTITION.index()])).await;
+    assert!(matches!(again, Err(Error::Fenced { .. })), "S-8: {again:?}");
+    assert_eq!(sample::number(&two, "SELECT count(*) FROM event").await.expect("a count"), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@
 use super::copy::narrow;
 use super::failure::engine;
 use super::variant::Variant;
-use super::{places, rows};
+use super::{leases, places, rows};
 use crate::{Checkpoint, Commit, Error, Fence, LeaseEpoch, REJECTED_KEPT, RejectedRow, WriterSequence, hour_of};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{Generation, Micros, Offset, PartitionId, Reason, SiteId};
@@ -53,6 +53,7 @@ async fn check_leases(conn: &mut PgConnection, fence: &Fence) -> Result<(), Erro
     }
     let partitions: Vec<i16> =
         fence.leases.iter().map(|held| narrow(held.partition.0, "partition")).collect::<Result<_, _>>()?;
+    leases::committing(conn, &partitions).await?;
     let stored: Vec<(i16, i64)> = sqlx::query_as(
         "SELECT log_partition, epoch FROM lease WHERE log_partition = ANY($1) ORDER BY log_partition FOR KEY SHARE",
     )

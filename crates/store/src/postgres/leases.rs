@@ -8,6 +8,10 @@
 //!
 //! So a long commit neither delays its own owner's heartbeat nor is overtaken by another owner (E-3), and who takes over passes
 //! over rows that somebody holds instead of waiting for them (E-5).
+//!
+//! An owner that is stopped in the middle of a commit (its process is frozen, its network is cut) would keep its rows for as
+//! long as the server believes in the connection. So a commit also says in an advisory lock of each partition that it is under
+//! way, and who finds one whose lease has run out ends that session: the server takes the commit back.
 
 use super::PgStore;
 use super::copy::narrow;
@@ -29,6 +33,17 @@ const ACQUIRE: &str = "WITH free AS (\
       held_until = clock_timestamp() + $4 * interval '1 microsecond' \
     FROM free WHERE l.log_partition = free.log_partition RETURNING l.log_partition, l.epoch";
 
+/// First key of the advisory locks that commits hold, shared, while they are under way; the second one is the partition.
+const COMMITTING: i32 = 0x7069_5374;
+
+/// Ends the sessions whose commits are under way for partitions that another owner was to extend and did not, and waits
+/// for their ends, a second at most each. The row lock of a lease is in no view of the server; the advisory lock is.
+const END_LATE: &str = "SELECT l.log_partition, pg_terminate_backend(k.pid, 1000) \
+    FROM lease l JOIN pg_locks k ON k.locktype = 'advisory' AND k.granted AND k.objsubid = 2 \
+      AND k.classid = $2::oid AND k.objid = l.log_partition::int::oid \
+      AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+    WHERE l.owner <> $1 AND l.held_until <= clock_timestamp() AND k.pid <> pg_backend_pid()";
+
 const EXTEND: &str = "UPDATE lease l SET held_until = clock_timestamp() + $4 * interval '1 microsecond' \
     FROM unnest($2::smallint[], $3::bigint[]) AS h (log_partition, epoch) \
     WHERE l.owner = $1 AND l.log_partition = h.log_partition AND l.epoch = h.epoch RETURNING l.log_partition, l.epoch";
@@ -49,14 +64,11 @@ impl Leases for PgStore {
                 let mut tx = conn.begin().await.map_err(engine)?;
                 sqlx::query(FORGET).execute(&mut *tx).await.map_err(engine)?;
                 know(&mut tx, &owner, ttl).await?;
-                let taken: Vec<(i16, i64)> = sqlx::query_as(ACQUIRE)
-                    .bind(Uuid::from_u128(owner.id))
-                    .bind(&owner.name)
-                    .bind(most)
-                    .bind(ttl)
-                    .fetch_all(&mut *tx)
-                    .await
-                    .map_err(engine)?;
+                let mut taken = take(&mut tx, &owner, most, ttl).await?;
+                let left = most - i64::try_from(taken.len()).unwrap_or(i64::MAX);
+                if left > 0 && end_late(&mut tx, &owner).await? {
+                    taken.extend(take(&mut tx, &owner, left, ttl).await?);
+                }
                 tx.commit().await.map_err(engine)?;
                 Ok(in_order(taken))
             })
@@ -114,6 +126,27 @@ impl Leases for PgStore {
     async fn list(&self) -> Result<Leasing, Error> {
         self.run(|conn| Box::pin(list(conn))).await
     }
+}
+
+async fn take(conn: &mut PgConnection, owner: &Owner, most: i64, ttl: i64) -> Result<Vec<(i16, i64)>, Error> {
+    let take = sqlx::query_as(ACQUIRE).bind(Uuid::from_u128(owner.id)).bind(&owner.name).bind(most).bind(ttl);
+    take.fetch_all(conn).await.map_err(engine)
+}
+
+/// Whether the session of a late owner was ended.
+async fn end_late(conn: &mut PgConnection, owner: &Owner) -> Result<bool, Error> {
+    let end = sqlx::query_as(END_LATE).bind(Uuid::from_u128(owner.id)).bind(COMMITTING);
+    let ended: Vec<(i16, bool)> = end.fetch_all(conn).await.map_err(engine)?;
+    for (partition, ended) in &ended {
+        tracing::warn!(partition, ended, "the commit of an owner whose lease has run out is taken back");
+    }
+    Ok(ended.iter().any(|(_, ended)| *ended))
+}
+
+/// Says that a commit of these partitions is under way, until the end of the transaction.
+pub(super) async fn committing(conn: &mut PgConnection, partitions: &[i16]) -> Result<(), Error> {
+    let say = sqlx::query("SELECT pg_advisory_xact_lock_shared($1, p::int) FROM unnest($2::smallint[]) p");
+    say.bind(COMMITTING).bind(partitions).execute(conn).await.map_err(engine).map(drop)
 }
 
 async fn list(conn: &mut PgConnection) -> Result<Leasing, Error> {
