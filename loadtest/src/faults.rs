@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// How long Fluvio is stopped in `outage`, seconds
     #[arg(long, default_value_t = 300)]
     outage_seconds: u64,
-    /// How many records `behind` lets the consumer fall back
+    /// How many records of the stream `behind` lets the consumer fall back
     #[arg(long, default_value_t = 200_000)]
     behind_records: u64,
     /// Without Fluvio: Aggregates read the collector's log (ingest://), and cases that break Fluvio are left out

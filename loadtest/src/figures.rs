@@ -44,7 +44,7 @@ pub(crate) fn machine() -> String {
     let kernel = read("/proc/sys/kernel/osrelease");
     let busy = read("/proc/loadavg");
     format!(
-        "{cores} cores ({}), Linux {}, load average at the end {}; client and server on the same machine",
+        "{cores} cores ({}), Linux {}, load average {}; client and server on the same machine",
         model.map_or("unknown", |(_, model)| model.trim()),
         kernel.trim(),
         busy.split(' ').next().unwrap_or("unknown"),

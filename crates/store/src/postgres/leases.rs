@@ -38,11 +38,12 @@ const COMMITTING: i32 = 0x7069_5374;
 
 /// Ends the sessions whose commits are under way for partitions that another owner was to extend and did not, and waits
 /// for their ends, a second at most each. The row lock of a lease is in no view of the server; the advisory lock is.
-const END_LATE: &str = "SELECT l.log_partition, pg_terminate_backend(k.pid, 1000) \
-    FROM lease l JOIN pg_locks k ON k.locktype = 'advisory' AND k.granted AND k.objsubid = 2 \
-      AND k.classid = $2::oid AND k.objid = l.log_partition::int::oid \
-      AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-    WHERE l.owner <> $1 AND l.held_until <= clock_timestamp() AND k.pid <> pg_backend_pid()";
+const END_LATE: &str = "SELECT partitions, pg_terminate_backend(pid, 1000) FROM (\
+      SELECT k.pid, array_agg(l.log_partition ORDER BY l.log_partition) AS partitions \
+      FROM lease l JOIN pg_locks k ON k.locktype = 'advisory' AND k.granted AND k.objsubid = 2 \
+        AND k.classid = $2::oid AND k.objid = l.log_partition::int::oid \
+        AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+      WHERE l.owner <> $1 AND l.held_until <= clock_timestamp() AND k.pid <> pg_backend_pid() GROUP BY k.pid) late";
 
 const EXTEND: &str = "UPDATE lease l SET held_until = clock_timestamp() + $4 * interval '1 microsecond' \
     FROM unnest($2::smallint[], $3::bigint[]) AS h (log_partition, epoch) \
@@ -136,9 +137,9 @@ async fn take(conn: &mut PgConnection, owner: &Owner, most: i64, ttl: i64) -> Re
 /// Whether the session of a late owner was ended.
 async fn end_late(conn: &mut PgConnection, owner: &Owner) -> Result<bool, Error> {
     let end = sqlx::query_as(END_LATE).bind(Uuid::from_u128(owner.id)).bind(COMMITTING);
-    let ended: Vec<(i16, bool)> = end.fetch_all(conn).await.map_err(engine)?;
-    for (partition, ended) in &ended {
-        tracing::warn!(partition, ended, "the commit of an owner whose lease has run out is taken back");
+    let ended: Vec<(Vec<i16>, bool)> = end.fetch_all(conn).await.map_err(engine)?;
+    for (partitions, ended) in &ended {
+        tracing::warn!(?partitions, ended, "the commit of an owner whose lease has run out is taken back");
     }
     Ok(ended.iter().any(|(_, ended)| *ended))
 }
