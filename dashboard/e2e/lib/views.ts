@@ -1,4 +1,5 @@
 // The dashboard as a person has it: opened with keys, its numbers read from the screen.
+import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { expect } from "@playwright/test";
 import type { Server, Site } from "./server.js";
@@ -19,6 +20,16 @@ export async function openAsOperator(page: Page, server: Server, site: Site | un
 
 function withSite(address: string, site: Site): string {
   return `${address}${address.includes("?") ? "&" : "?"}site=${encodeURIComponent(site.name)}`;
+}
+
+/** The row of a site in the view of all sites, searched for where there are too many for a page. */
+export async function siteRow(page: Page, { name }: Site) {
+  const row = page.locator(".sites tbody tr", { has: page.getByRole("link", { name, exact: true }) });
+  await expect(page.locator(".sites tbody tr").first()).toBeVisible();
+  const search = page.getByRole("searchbox", { name: "Search sites" });
+  if (await search.isVisible()) await search.fill(name);
+  await expect(row).toHaveCount(1);
+  return row;
 }
 
 /** A number of the head of a view, as it is shown. */
@@ -78,4 +89,15 @@ export async function send(server: Server, site: Site, events: Sent[]): Promise<
     const { accepted, rejections } = await server.as(site.server).ingest.collect({ events: batch });
     expect(accepted, JSON.stringify(rejections[0])).toBe(batch.length);
   }
+}
+
+/** A file of what is shown, as it is downloaded. */
+export async function taken(page: Page, what: string, kind: "CSV" | "JSON"): Promise<string> {
+  await page.getByRole("button", { name: `Download ${what}`, exact: true }).click();
+  const waiting = page.waitForEvent("download");
+  await page.getByRole("button", { name: `${kind} of all rows` }).click();
+  const text = readFileSync(await (await waiting).path(), "utf8");
+  // The menu closes when it is done.
+  await expect(page.getByRole("button", { name: `${kind} of all rows` })).toHaveCount(0);
+  return text;
 }

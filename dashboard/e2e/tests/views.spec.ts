@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { events, missing, reference } from "../lib/data.js";
 import type { Site } from "../lib/server.js";
 import { expect, freshName, test } from "../lib/test.js";
-import { openAsOperator, openWithKey, rows, send, total, whole } from "../lib/views.js";
+import { openAsOperator, openWithKey, rows, send, siteRow, taken, total, whole } from "../lib/views.js";
 
 interface Reference {
   events: number;
@@ -156,14 +156,38 @@ function gaps(lines: Line[]): number {
 
 test("all sites shows each site's own numbers in one view", async ({ page, server }) => {
   await openAsOperator(page, server, undefined, `/sites?${range}`);
-  const row = (site: Site) => page.locator(".sites tbody tr", { hasText: site.name });
-  await expect(row(usagov).locator("td").nth(1)).toContainText("115,652", { timeout: 30_000 });
-  await expect(row(usagov).locator("td").nth(2)).toContainText("144,335");
+  const visitors = async (site: Site) => (await siteRow(page, site)).locator("td").nth(1);
+  await expect(await visitors(usagov)).toContainText("115,652", { timeout: 30_000 });
+  await expect((await siteRow(page, usagov)).locator("td").nth(2)).toContainText("144,335");
   await page.goto(`${server.url}/sites?${short}`);
-  await expect(row(elastic).locator("td").nth(1)).toContainText("1,862");
-  await expect(row(usagov).locator("td").nth(1)).toContainText("0");
-  await row(elastic).getByRole("link").click();
+  await expect(await visitors(elastic)).toContainText("1,862");
+  await expect(await visitors(usagov)).toContainText("0");
+  await (await siteRow(page, elastic)).getByRole("link").click();
   await expect(total(page, "events")).toHaveText("10,000");
+});
+
+test("more sites than a browser can watch come by pages, and all of them are in the file", async ({ page, server }) => {
+  test.setTimeout(180_000);
+  const many = freshName("many");
+  for (let number = 1; number <= 80; number++) await server.site(`${many} ${number}`);
+  await openAsOperator(page, server, undefined, `/sites?${short}`);
+  const rows = page.locator(".sites tbody tr");
+  await expect(rows).toHaveCount(25);
+  await page.getByRole("searchbox", { name: "Search sites" }).fill(many);
+  const status = page.getByRole("status").filter({ hasText: "of 80" });
+  for (const shown of ["1 – 25", "26 – 50", "51 – 75", "76 – 80"]) {
+    await expect(status).toContainText(shown);
+    // Each row has its own answer, and none of them says that there are too many.
+    const visitors = rows.locator("td:nth-of-type(2)");
+    await expect.poll(async () => (await visitors.allInnerTexts()).every((text) => text.trim() === "0"), { timeout: 30_000 }).toBe(true);
+    if (shown !== "76 – 80") await page.getByRole("button", { name: "After" }).click();
+  }
+  await expect(rows).toHaveCount(5);
+  const file = JSON.parse(await taken(page, "all sites", "JSON")) as Record<string, unknown>[];
+  const own = file.filter(({ site }) => String(site).startsWith(many));
+  expect(own.length).toBe(80);
+  expect(own.every(({ visitors, current_visitors }) => visitors === 0 && current_visitors === 0)).toBe(true);
+  expect(file.find(({ site }) => site === elastic.name)).toMatchObject({ visitors: 1_862 });
 });
 
 test("the pipeline counts a file that is imported twice once, and says what it removed", async ({ page, server }) => {

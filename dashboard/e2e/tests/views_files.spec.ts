@@ -1,19 +1,7 @@
 // Every number on the screen can be taken along as CSV and as JSON: each part of a view that has numbers has the button, and what it
 // gives is what is shown.
-import { readFileSync } from "node:fs";
-import type { Page } from "@playwright/test";
 import { expect, freshName, test } from "../lib/test.js";
-import { openAsOperator, send, whole } from "../lib/views.js";
-
-async function taken(page: Page, what: string, kind: "CSV" | "JSON"): Promise<string> {
-  await page.getByRole("button", { name: `Download ${what}`, exact: true }).click();
-  const waiting = page.waitForEvent("download");
-  await page.getByRole("button", { name: `${kind} of all rows` }).click();
-  const text = readFileSync(await (await waiting).path(), "utf8");
-  // The menu closes when it is done.
-  await expect(page.getByRole("button", { name: `${kind} of all rows` })).toHaveCount(0);
-  return text;
-}
+import { openAsOperator, send, siteRow, taken, whole } from "../lib/views.js";
 
 const lines = (csv: string) => csv.replace("\ufeff", "").trim().split("\r\n");
 
@@ -30,7 +18,7 @@ test("what views show is in their files: live lists, all sites, the pipeline", a
   expect(lines(await taken(page, "the last 30 minutes", "CSV"))).toHaveLength(31);
 
   await page.goto(`${server.url}/sites?range=today&site=${site.name}`);
-  const row = page.locator(".sites tbody tr", { hasText: site.name });
+  const row = await siteRow(page, site);
   await expect(row.locator("td").nth(1)).toContainText("5");
   const own = (JSON.parse(await taken(page, "all sites", "JSON")) as Record<string, unknown>[]).find((each) => each["site"] === site.name);
   expect(own).toMatchObject({ current_visitors: 5, visitors: 5, page_views: 5, bounce_rate: 1 });

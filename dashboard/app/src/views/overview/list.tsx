@@ -1,7 +1,6 @@
 // All rows of one dimension with all their numbers: by pages of a hundred, searched and ordered by the server, watched like
 // everything else.
 
-import { useEffect, useState } from "preact/hooks";
 import type { Row } from "../../gen/pistats/query/v1/query_pb.js";
 import { TABLES, useReport } from "../../live/use.js";
 import { CountryCode } from "../../parts/country.js";
@@ -9,6 +8,7 @@ import { Downloads } from "../../parts/downloads.js";
 import { follow } from "../../parts/follow.js";
 import { Glow } from "../../parts/glow.js";
 import { Icon } from "../../parts/icons.js";
+import { Search } from "../../parts/search.js";
 import { Empty, Failed, Waiting } from "../../parts/state.js";
 import { Term } from "../../parts/term.js";
 import { METRICS, type MetricInfo } from "../../show/metrics.js";
@@ -108,16 +108,4 @@ function ListLine({ row, by, metrics, question, onPick }: { row: Row; by: string
       })}
     </tr>
   );
-}
-
-/** Asks once typing has paused. */
-function Search({ value, onChange, what }: { value: string; onChange: (text: string) => void; what: string }) {
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  useEffect(() => {
-    if (text === value) return;
-    const timer = setTimeout(() => onChange(text), 250);
-    return () => clearTimeout(timer);
-  }, [text]);
-  return <input class="input search" type="search" placeholder="Contains…" aria-label={`Search ${what}`} value={text} onInput={(event) => setText(event.currentTarget.value)} />;
 }

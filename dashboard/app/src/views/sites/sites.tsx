@@ -1,6 +1,8 @@
-// All sites in one view: each site's numbers by its own read key, all of them over the one stream.
+// All sites in one view: each site's numbers by its own read key, all of them over the one stream. A browser may watch 150 reports
+// and a site takes up to four of them, so many sites come by pages; the file has them all.
 
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
+import { calls } from "../../calls/clients.js";
 import type { Site } from "../../calls/session.js";
 import type { Metrics } from "../../gen/pistats/query/v1/query_pb.js";
 import { COUNTERS, TABLES, useReport } from "../../live/use.js";
@@ -10,6 +12,7 @@ import { Glow } from "../../parts/glow.js";
 import { Growth } from "../../parts/growth.js";
 import { Icon } from "../../parts/icons.js";
 import { RangePicker } from "../../parts/range.js";
+import { Search } from "../../parts/search.js";
 import { Spark } from "../../parts/spark.js";
 import { Empty } from "../../parts/state.js";
 import { Term } from "../../parts/term.js";
@@ -17,9 +20,14 @@ import type { Table } from "../../show/csv.js";
 import { metric } from "../../show/metrics.js";
 import { shown, whole } from "../../show/numbers.js";
 import { sameHours } from "../../state/compare.js";
-import { addressOf, go } from "../../state/page.js";
-import { realtime, totals, traffic } from "../../state/questions.js";
+import { addressOf, go, state as page } from "../../state/page.js";
+import { everything, realtime, totals, traffic } from "../../state/questions.js";
+import { resolve } from "../../state/range.js";
+import type { State } from "../../state/url.js";
+import { localDay } from "../../state/zone.js";
 import { useContext, useSession } from "../context.js";
+
+const PAGE = 25;
 
 const COLUMNS = (["visitors", "sessions", "page_views", "bounce_rate"] as const).map(metric);
 const NOW = "Different visitors with an event in the last 5 minutes of the server's clock.";
@@ -32,11 +40,22 @@ interface Shown {
 
 export function Sites() {
   const { sites, instance } = useSession();
+  const [search, setSearch] = useState("");
+  const [offset, setOffset] = useState(0);
+  const found = sites.filter(({ name }) => name.toLowerCase().includes(search.toLowerCase()));
+  const from = Math.min(offset, Math.floor(Math.max(0, found.length - 1) / PAGE) * PAGE);
+  const rows = found.slice(from, from + PAGE);
   const all = useRef(new Map<string, Shown>());
-  const table = (): Table => ({
-    columns: ["site", "current_visitors", ...COLUMNS.map(({ key }) => key)],
-    rows: sites.map(({ name }) => [name, all.current.get(name)?.now, ...COLUMNS.map((column) => column.of(all.current.get(name)?.total))]),
-  });
+  // What is not on the screen any more stands still.
+  for (const name of all.current.keys()) if (!rows.some((site) => site.name === name)) all.current.delete(name);
+  const table = async (): Promise<Table> => {
+    const lines: Table["rows"] = [];
+    for (const site of sites) {
+      const { now, total } = all.current.get(site.name) ?? (await asked(site, page.get()));
+      lines.push([site.name, now, ...COLUMNS.map((column) => column.of(total))]);
+    }
+    return { columns: ["site", "current_visitors", ...COLUMNS.map(({ key }) => key)], rows: lines };
+  };
   const first = sites[0];
   if (!first) {
     return <section class="card"><Empty title="No site yet"><a class="button is-main" href={addressOf({ view: "setup" })}>Make the first one</a></Empty></section>;
@@ -48,6 +67,7 @@ export function Sites() {
         <div class="bar-end"><SitesRange site={first} /></div>
       </div>
       <section class="card" aria-label="All sites">
+        {sites.length > PAGE && <header class="card-head"><Search value={search} onChange={(text) => { setSearch(text); setOffset(0); }} what="sites" /></header>}
         <div class="wide" tabIndex={0} role="region" aria-label="Sites">
           <table class="table sites">
             <thead>
@@ -58,13 +78,34 @@ export function Sites() {
                 <th scope="col">Visitors by step</th>
               </tr>
             </thead>
-            <tbody>{sites.map((site) => <SiteRow key={site.name} site={site} onShown={(shown) => all.current.set(site.name, shown)} />)}</tbody>
+            <tbody>{rows.map((site) => <SiteRow key={site.name} site={site} onShown={(shown) => all.current.set(site.name, shown)} />)}</tbody>
           </table>
         </div>
-        <footer class="card-foot"><Downloads what="all sites" name={["sites"]} table={table} /></footer>
+        <footer class={sites.length > PAGE ? "card-foot pages" : "card-foot"}>
+          {sites.length > PAGE && (
+            <>
+              <button type="button" class="button" disabled={from === 0} onClick={() => setOffset(from - PAGE)}><Icon name="left" /> Before</button>
+              <span role="status">{found.length > 0 ? `${whole(from + 1)} – ${whole(from + rows.length)} of ${whole(found.length)}` : "No site is named so"}</span>
+              <button type="button" class="button" disabled={from + PAGE >= found.length} onClick={() => setOffset(from + PAGE)}>After <Icon name="right" /></button>
+            </>
+          )}
+          <Downloads what="all sites" name={["sites"]} table={table} />
+        </footer>
       </section>
     </>
   );
+}
+
+/** What a row of the site would show now. */
+async function asked({ readKey, zone }: Site, state: State): Promise<Shown> {
+  if (!readKey) return { now: undefined, total: undefined };
+  const { query } = calls(readKey);
+  const today = localDay(zone, Date.now());
+  const steps = state.range.key === "all" ? (await query.traffic(everything(today))).steps : [];
+  const oldest = steps.find((step) => (step.metrics?.events ?? 0n) > 0n)?.day;
+  const report = query.traffic(traffic({ ...state, filters: [] }, resolve(state.range, today, oldest)));
+  const [{ total }, { currentVisitors }] = await Promise.all([report, query.realtime(realtime(state.bots, 10))]);
+  return { now: currentVisitors, total };
 }
 
 /** Stands in the address for a site that is to be made; no host name has a space. */
