@@ -42,7 +42,23 @@ impl Cluster {
         assert!(register_spu(&cluster.address(), &spu).await.unwrap(), "a new SPU");
         assert!(!register_spu(&cluster.address(), &spu).await.unwrap(), "known by now");
         cluster.start_spu().await;
+        cluster.written().await;
         Some(cluster)
+    }
+
+    /// Waits until the controller has written down its SPU. Killed in the middle of it, it would leave an empty file, and know of no SPU
+    /// any more: what that comes to is seen in `damage`, on purpose.
+    async fn written(&self) {
+        let file = self.metadata().join("SPU/custom-spu-5001.yaml");
+        let (begun, mut calm) = (Instant::now(), 0);
+        let mut before = 0;
+        while calm < 5 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the controller did not write {}", file.display());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let bytes = std::fs::metadata(&file).map_or(0, |file| file.len());
+            calm = if bytes > 0 && bytes == before { calm + 1 } else { 0 };
+            before = bytes;
+        }
     }
 
     pub fn address(&self) -> String {

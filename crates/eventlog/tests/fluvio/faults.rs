@@ -170,8 +170,9 @@ async fn without_its_controller_the_log_takes_and_gives_records() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_whose_servers_are_not_there_yet_opens_and_catches_up() {
     let Some(mut cluster) = Cluster::start().await else { return };
-    cluster.kill_spu();
+    // In this order: a controller writes down that an SPU is gone, and is not to be killed in the middle of that.
     cluster.kill_sc();
+    cluster.kill_spu();
     let config = pistats_eventlog::fluvio::Config { patience: Duration::from_millis(500), ..cluster.config() };
     let log = Arc::new(FluvioLog::open(config).await.unwrap());
     let away = log.bounds(PartitionId(0)).await;
