@@ -1,4 +1,4 @@
-//! How files read: no path of somebody's machine, no registry's address, no file that grew too long.
+//! How files read: no path of somebody's machine, no registry's address, no file that grew too long, no link that leads nowhere.
 
 use crate::tree::{self, TextFile};
 
@@ -44,6 +44,41 @@ fn the_npm_lock_pins_checksums_and_no_addresses() {
     let text = lock.expect("tools/package-lock.json is committed").text;
     assert!(text.contains("\"integrity\""), "the lock pins no checksum");
     assert!(!text.contains("\"resolved\""), "the lock names the registry that wrote it; see tools/.npmrc");
+}
+
+#[test]
+fn every_link_within_the_project_leads_somewhere() {
+    let documents: Vec<_> = tree::files("").into_iter().filter(|file| file.path.ends_with(".md")).collect();
+    assert!(documents.len() > 20, "only {} documents were read", documents.len());
+    assert_eq!(dead_links(&documents), Vec::<String>::new());
+}
+
+#[test]
+fn a_dead_link_is_reported_and_a_living_or_foreign_one_is_not() {
+    let dead = "[a](b.md), ![c](../docs/none.png) and [d](adr/none.md#e)";
+    assert_eq!(
+        dead_links(&[file("docs/x.md", dead)]),
+        ["docs/x.md: b.md", "docs/x.md: ../docs/none.png", "docs/x.md: adr/none.md"]
+    );
+    let living =
+        "[a](adr/README.md#b), ![c](../README.md), [d](https://example.org/none), [e](#f), [g](mailto:h@example.org)";
+    assert_eq!(dead_links(&[file("docs/x.md", living)]), Vec::<String>::new());
+}
+
+/// `path: link` of every link of a document to a file or folder that is not there.
+fn dead_links(documents: &[TextFile]) -> Vec<String> {
+    let mut found = Vec::new();
+    for document in documents {
+        let folder = tree::root().join(&document.path).with_file_name("");
+        for part in document.text.split("](").skip(1) {
+            let link = part.split([')', '#', ' ']).next().unwrap_or_default();
+            let is_elsewhere = link.is_empty() || link.contains(':');
+            if !is_elsewhere && !folder.join(link).exists() {
+                found.push(format!("{}: {link}", document.path));
+            }
+        }
+    }
+    found
 }
 
 fn too_long(files: &[TextFile]) -> Vec<String> {
