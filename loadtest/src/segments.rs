@@ -132,7 +132,8 @@ async fn on(
     let mut postgres = None;
     let mut workplace = Workplace::new(&args.program, work)?;
     if engine == Engine::Postgres {
-        ground = Ground::new(work)?;
+        // Started by root, it runs as somebody who need not be let into the target folder.
+        ground = Ground::new(&args.work.clone().unwrap_or_else(std::env::temp_dir))?;
         let server = Postgres::start(&ground).await?;
         workplace = workplace.with("PISTATS_STORE__URL", &server.url());
         figures.add("PostgreSQL: version", server.version().await?);
