@@ -92,7 +92,7 @@ for (const scheme of ["light", "dark"] as const)
         const { violations } = await new AxeBuilder({ page }).analyze();
         expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`), path).toEqual([]);
         expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), path).toBe(true);
-        await page.screenshot({ path: `pictures/shop-${path.replace("/", "-") || "list"}-${size}-${scheme}.png`, fullPage: true });
+        await page.screenshot({ path: join(import.meta.dirname, "../pictures", `shop-${path.replace("/", "-") || "list"}-${size}-${scheme}.png`), fullPage: true });
       }
       await context.close();
     });
