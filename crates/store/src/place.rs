@@ -15,6 +15,15 @@ use pistats_core::{Offset, PartitionId};
 /// How many minutes before its newest a partition keeps: sixty days. Further back a position by time is searched.
 pub const KEPT_MINUTES: i64 = 60 * 24 * 60;
 
+/// What stored offsets are counted in: the offset in its log below, how often that log went back above (postgres/lives.rs).
+pub(crate) const LIFE: i64 = 1 << 48;
+
+/// The offset in its log that a stored offset is of (`event.log_offset`, `checkpoint.next_offset`). Of two stored offsets of a
+/// partition, the greater one was folded later.
+pub fn offset_of(stored: i64) -> u64 {
+    (stored % LIFE).unsigned_abs()
+}
+
 /// A record, by where it lies and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {

@@ -1,5 +1,7 @@
 //! Statements and their answers: SQL text with bound values in, columns of cells out.
 
+use crate::Error;
+use async_trait::async_trait;
 use pistats_core::report::AsOf;
 
 /// One cell of an answer, or one bound value of a statement.
@@ -11,6 +13,8 @@ pub enum Cell {
     Text(String),
     /// A list of texts, for topics and property keys and values.
     List(Vec<String>),
+    /// A list of whole numbers, for a few visitors among all. Bound only: no column holds one.
+    Numbers(Vec<i64>),
     /// 16 bytes: ids and visitor keys.
     Wide(u128),
     /// Bitmaps.
@@ -67,6 +71,19 @@ pub struct Answer {
     pub results: Vec<Rows>,
 }
 
+/// One snapshot, read as often as its reader likes: for reads whose later statements depend on earlier answers.
+///
+/// It keeps a connection to itself, so it MUST be dropped soon, and nothing else of the same store may be waited for meanwhile.
+/// Dropping it ends it. A statement that fails ends it, too: what is read then is `Error::Interrupted`.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// How far the log was folded in it.
+    fn as_of(&self) -> &AsOf;
+
+    /// Answers statements. Dropping the future interrupts the engine and ends the snapshot.
+    async fn read(&mut self, statements: Vec<Statement>) -> Result<Vec<Rows>, Error>;
+}
+
 impl Cell {
     /// The number in this cell; NULL is 0.
     pub fn int(&self) -> i64 {
@@ -91,6 +108,12 @@ impl Cell {
             Cell::Text(text) => text,
             _ => "",
         }
+    }
+}
+
+impl From<Vec<i64>> for Cell {
+    fn from(numbers: Vec<i64>) -> Cell {
+        Cell::Numbers(numbers)
     }
 }
 

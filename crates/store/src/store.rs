@@ -1,7 +1,8 @@
 //! The warehouse's promises.
 
 use crate::{
-    Answer, Commit, Error, Found, KnownVisitor, LogMinute, SessionsOf, Statement, VisitorHistory, WriterSequence,
+    Answer, Commit, Error, Found, KnownVisitor, LogMinute, SessionsOf, Snapshot, Statement, VisitorHistory,
+    WriterSequence,
 };
 use async_trait::async_trait;
 use pistats_core::{EventId, Generation, Micros, Offset, PartitionId, SiteId, VisitorKey, VisitorNo};
@@ -73,7 +74,7 @@ pub struct Refreshed {
 /// Implementations MUST promise:
 /// - **S-1** A commit takes effect whole or not at all, and is durable when `commit` returns.
 /// - **S-2** A commit whose progress does not start at the stored checkpoints changes nothing and is `Error::OutOfStep`.
-/// - **S-3** All statements of one `read` see one snapshot, and `as_of` is of that snapshot.
+/// - **S-3** All that is read of one `snapshot` is of one state, and `as_of` is of that state; `read` is one snapshot.
 /// - **S-4** Lookups see every commit that returned before they were called.
 /// - **S-5** A commit marks the (site, hour) ranges it touched as dirty in its own transaction; rollups outside of dirty
 ///   ranges equal the raw rows.
@@ -85,7 +86,8 @@ pub struct Refreshed {
 ///   the comparison and the commit.
 /// - **S-9** A commit's minutes take effect with its progress or not at all. A [`Rewind`](crate::Rewind) puts checkpoint and high
 ///   water of its partition to `to` and forgets the minutes from there on; where it does not start at the stored checkpoint the
-///   commit changes nothing and is `Error::OutOfStep`. No row goes: what is folded again is told by its ids.
+///   commit changes nothing and is `Error::OutOfStep`. No row goes: what is folded again is told by its ids. Of a partition, what
+///   was folded before a rewind is stored with a smaller `log_offset` than what comes after it, and below `next_offset`.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// How statements for [`Store::read`] are to be written.
@@ -105,8 +107,15 @@ pub trait Store: Send + Sync + 'static {
     /// (`Error::Duplicate`): folded again from the stored checkpoints, with new lookups, the event is a duplicate.
     async fn commit(&self, commit: Commit) -> Result<(), Error>;
 
-    /// Answers statements in one snapshot (S-3). Dropping the future interrupts the engine.
-    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error>;
+    /// A snapshot to read from (S-3).
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error>;
+
+    /// Answers statements in one snapshot. Dropping the future interrupts the engine.
+    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
+        let mut snapshot = self.snapshot().await?;
+        let results = snapshot.read(statements).await?;
+        Ok(Answer { as_of: snapshot.as_of().clone(), results })
+    }
 
     /// Brings rollups of dirty hours up to date, then sheets of dirty days, and clears their marks unless something newer
     /// touched them.

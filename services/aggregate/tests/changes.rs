@@ -5,7 +5,7 @@ mod common;
 use common::{SITE, World, caught_up, config, logged, record};
 use pistats_core::{Changes, Day, EventId, Micros, PartitionId, SiteChange, SiteId, Zone};
 use pistats_eventlog::EventLog;
-use pistats_store::{Answer, Checkpoint, Commit, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use pistats_store::{Checkpoint, Commit, Error, Lookup, Refresh, Refreshed, Snapshot, Store};
 use pistats_testkit::histories::{History, Sent};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -111,8 +111,8 @@ impl Store for Doubtful {
         }
     }
 
-    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
-        self.inner.read(statements).await
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        self.inner.snapshot().await
     }
 
     async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use common::{World, assert_rows, caught_up, config, naive};
 use pistats_core::{EventId, PartitionId, SiteId, VisitorKey, VisitorNo, Zone};
 use pistats_store::{
-    Answer, Checkpoint, Commit, DuckStore, Error, Found, KnownVisitor, Lookup, Refresh, Refreshed, SessionsOf,
-    Statement, Store, VisitorHistory,
+    Checkpoint, Commit, DuckStore, Error, Found, KnownVisitor, Lookup, Refresh, Refreshed, SessionsOf, Snapshot, Store,
+    VisitorHistory,
 };
 use pistats_testkit::histories::History;
 use rand::rngs::StdRng;
@@ -154,8 +154,8 @@ impl Store for Flaky {
         self.fails(8)
     }
 
-    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
-        self.inner.read(statements).await
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        self.inner.snapshot().await
     }
 
     async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {

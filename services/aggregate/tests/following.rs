@@ -14,7 +14,8 @@ use pistats_core::{EventId, Generation, Micros, VisitorKey, VisitorNo, Zone};
 use pistats_eventlog::Position;
 use pistats_proto::convert::segment::to_wire;
 use pistats_store::{
-    Answer, Cell, Checkpoint, Commit, Error, Lookup, Refresh, Refreshed, SegmentRow, Segments, Statement, Store,
+    Answer, Cell, Checkpoint, Commit, Error, Lookup, Refresh, Refreshed, SegmentRow, Segments, Snapshot, Statement,
+    Store,
 };
 use pistats_testkit::Oracle;
 use pistats_testkit::histories::{History, Sent, Trees, zones};
@@ -489,6 +490,10 @@ impl Store for Tampered {
             true => Err(Error::Engine("the connection was lost".into())),
             false => Ok(()),
         }
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        self.inner.snapshot().await
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {

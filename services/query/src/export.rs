@@ -5,7 +5,7 @@
 //! most [`MESSAGE_EVENTS`] events and about [`MESSAGE_BYTES`], well below what clients accept.
 
 use crate::deadline::Deadline;
-use crate::plan::{After, Tenant, export, read_event};
+use crate::plan::{After, Folded, Tenant, export, read_event};
 use crate::reports::Reports;
 use crate::status;
 use futures::stream::{Stream, try_unfold};
@@ -93,7 +93,8 @@ impl Reader {
         let page = export(&self.tenant, &self.question.selection, self.after.as_ref(), wanted);
         let answer = self.reports.read(self.deadline, page.statements).await?;
         self.reports.check_zone(&self.tenant, &answer.as_of, self.deadline).await?;
-        let rows = answer.results.into_iter().next().unwrap_or_default().rows;
+        let mut results = answer.results.into_iter();
+        let rows = results.next().unwrap_or_default().rows;
         let (mut last, mut bytes) = (None, 0);
         for row in rows {
             let (event, place) = read_event(row).map_err(status::of_malformed)?;
@@ -109,13 +110,12 @@ impl Reader {
             let fitting = PAGE_BYTES as u64 * count / (bytes as u64).max(1);
             self.page_rows = fitting.clamp(FIRST_PAGE_ROWS, MOST_PAGE_ROWS);
         }
-        let as_of = answer.as_of;
         if let Some(last) = last {
             match &mut self.after {
                 Some(after) => after.last = last,
-                None => self.after = Some(After { last, as_of: as_of.clone() }),
+                None => self.after = Some(After { last, folded: Folded::of(&results.next().unwrap_or_default()) }),
             }
         }
-        Ok(as_of)
+        Ok(answer.as_of)
     }
 }

@@ -18,9 +18,8 @@
 //! | `ahead` | bitmaps of days that were just built, fetched before they are asked for |
 //!
 //! A visitor's number ([`VisitorNo`](pistats_core::VisitorNo)) is dense over all partitions, so that a bitmap of a million
-//! visitors is small and uniques over any range are exact (P-5). All raw rows and the list of sheets are read in one
-//! snapshot; a sheet's version never changes its content, so its bitmaps may be read before or after. What is counted is
-//! the planners' business (`plan`); who reads is `reports`.
+//! visitors is small and uniques over any range are exact (P-5). All is read in one snapshot; a sheet's version never changes
+//! its content, so its bitmaps may be kept. What is counted is the planners' business (`plan`); who reads is `reports`.
 
 mod ahead;
 mod cache;

@@ -15,7 +15,7 @@ mod visitors;
 
 pub use breakdown::{BreakdownPlan, BreakdownRow, BreakdownRows, breakdown};
 pub use event::read as read_event;
-pub use export::{After, ExportPage, export};
+pub use export::{After, ExportPage, Folded, export};
 pub use funnel::{FunnelPlan, Unanswered, funnel};
 pub use journey::{JourneyPlan, journey};
 pub use realtime::{RealtimePlan, realtime};

@@ -22,7 +22,8 @@ use crate::deadline::Deadline;
 use crate::live::Living;
 use crate::plan::Malformed;
 use crate::status;
-use pistats_store::{Answer, Statement, Store};
+use pistats_core::report::AsOf;
+use pistats_store::{Answer, Rows, Statement, Store};
 use std::sync::Arc;
 use tonic::Status;
 
@@ -45,6 +46,29 @@ impl Reports {
     /// Reads statements in one snapshot.
     pub(crate) async fn read(&self, deadline: Deadline, statements: Vec<Statement>) -> Result<Answer, Status> {
         deadline.bound(async { self.store.read(statements).await.map_err(status::of_store) }).await
+    }
+
+    /// A snapshot for several reads, until the deadline.
+    async fn snapshot(&self, deadline: Deadline) -> Result<Snapshot, Status> {
+        let inner = deadline.bound(async { self.store.snapshot().await.map_err(status::of_store) }).await?;
+        Ok(Snapshot { inner, deadline })
+    }
+}
+
+/// A snapshot that is read until a deadline.
+pub(crate) struct Snapshot {
+    inner: Box<dyn pistats_store::Snapshot>,
+    deadline: Deadline,
+}
+
+impl Snapshot {
+    async fn read(&mut self, statements: Vec<Statement>) -> Result<Vec<Rows>, Status> {
+        self.deadline.bound(async { self.inner.read(statements).await.map_err(status::of_store) }).await
+    }
+
+    /// Lets go of it; tells how far the log was folded in it.
+    fn end(self) -> AsOf {
+        self.inner.as_of().clone()
     }
 }
 

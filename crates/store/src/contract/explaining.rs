@@ -2,10 +2,13 @@
 //!
 //! Raw rows are those of `event` and `session`: of the tables, or on TimescaleDB of their chunks, as rows or as columns.
 
-use crate::{Answer, Cell, Checkpoint, Commit, Engine, Error, LogMinute, Lookup, Refresh, Refreshed, Statement, Store};
+use crate::{
+    Cell, Checkpoint, Commit, Engine, Error, LogMinute, Lookup, Refresh, Refreshed, Rows, Snapshot, Statement, Store,
+};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pistats_core::PartitionId;
+use pistats_core::report::AsOf;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -26,7 +29,7 @@ pub struct Read {
 pub struct Explaining {
     store: Arc<dyn Store>,
     has_chunks: bool,
-    read: Mutex<Read>,
+    read: Arc<Mutex<Read>>,
 }
 
 impl Explaining {
@@ -35,7 +38,7 @@ impl Explaining {
         let extension = "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'";
         let answer = store.read(vec![Statement::new(extension, vec![])]).await?;
         let has_chunks = answer.results.iter().flat_map(|rows| &rows.rows).any(|row| row[0].int() > 0);
-        Ok(Explaining { store, has_chunks, read: Mutex::default() })
+        Ok(Explaining { store, has_chunks, read: Arc::default() })
     }
 
     /// What was read since this was asked last.
@@ -74,6 +77,33 @@ fn add(read: &mut Read, plan: &[Vec<Cell>], raw: &BTreeSet<String>) {
     read.raw_rows += rows as u64;
 }
 
+/// A snapshot whose statements are explained in it before they are answered.
+struct Explained {
+    inner: Box<dyn Snapshot>,
+    raw: BTreeSet<String>,
+    read: Arc<Mutex<Read>>,
+}
+
+#[async_trait]
+impl Snapshot for Explained {
+    fn as_of(&self) -> &AsOf {
+        self.inner.as_of()
+    }
+
+    async fn read(&mut self, statements: Vec<Statement>) -> Result<Vec<Rows>, Error> {
+        let explain = |statement: &Statement| {
+            let sql = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {}", statement.sql);
+            Statement::new(sql, statement.values.clone())
+        };
+        let plans = self.inner.read(statements.iter().map(explain).collect()).await?;
+        {
+            let mut read = self.read.lock();
+            plans.iter().for_each(|plan| add(&mut read, &plan.rows, &self.raw));
+        }
+        self.inner.read(statements).await
+    }
+}
+
 #[async_trait]
 impl Store for Explaining {
     fn engine(&self) -> Engine {
@@ -92,18 +122,9 @@ impl Store for Explaining {
         self.store.commit(commit).await
     }
 
-    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
-        let explain = |statement: &Statement| {
-            let sql = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {}", statement.sql);
-            Statement::new(sql, statement.values.clone())
-        };
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
         let raw = self.raw().await?;
-        let explained = self.store.read(statements.iter().map(explain).collect()).await?;
-        {
-            let mut read = self.read.lock();
-            explained.results.iter().for_each(|plan| add(&mut read, &plan.rows, &raw));
-        }
-        self.store.read(statements).await
+        Ok(Box::new(Explained { inner: self.store.snapshot().await?, raw, read: self.read.clone() }))
     }
 
     async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {

@@ -32,9 +32,11 @@ pub async fn suite<W: Store + Registry, F: AsyncFn() -> W>(empty: F) -> Result<(
     commits::sequences_of_writers_are_stored_with_the_commit_or_not_at_all(&empty().await).await?;
     places::minutes_are_stored_with_the_commit_or_not_at_all(&empty().await).await?;
     places::a_rewind_moves_a_checkpoint_back_and_keeps_the_rows(&empty().await).await?;
+    places::what_was_folded_before_a_rewind_is_stored_below_what_comes_after(&empty().await).await?;
     commits::columns_come_back_as_they_went_in(&empty().await).await?;
     commits::commits_larger_than_a_vector_keep_their_lists(&empty().await).await?;
     reads::every_read_sees_one_snapshot_while_commits_go_on(&empty().await).await?;
+    reads::a_snapshot_stands_still_however_often_it_is_read(&empty().await).await?;
     reads::values_are_bound_and_cells_keep_their_kinds(&empty().await).await?;
     reads::a_sum_past_64_bits_is_an_overflow_and_not_a_wrong_number(&empty().await).await?;
     reads::a_wrong_statement_is_refused_and_the_next_one_works(&empty().await).await?;

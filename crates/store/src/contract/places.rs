@@ -1,7 +1,7 @@
 //! S-9: where records lie in time, and checkpoints that go back.
 
 use super::sample::{self, number};
-use crate::{Commit, Error, LogMinute, Mark, Progress, Rewind, Store};
+use crate::{Commit, Error, LogMinute, Mark, Progress, Rewind, Statement, Store, offset_of};
 use pistats_core::{Offset, PartitionId};
 
 const ONE: PartitionId = PartitionId(1);
@@ -63,5 +63,27 @@ pub(super) async fn a_rewind_moves_a_checkpoint_back_and_keeps_the_rows(store: &
 
     store.commit(folded(4, 6, vec![minute(3, 4, 5)])).await?;
     assert_eq!(store.minutes(ONE, i64::MAX, 1).await?, [minute(3, 4, 5)]);
+    Ok(())
+}
+
+/// Where a log gives its offsets a second time, the stored ones still tell what was folded when.
+pub(super) async fn what_was_folded_before_a_rewind_is_stored_below_what_comes_after(
+    store: &impl Store,
+) -> Result<(), Error> {
+    store.commit(sample::commit(ONE, 0, 9, 1)).await?;
+    let rewind = Rewind { partition: ONE, from: Offset(9), to: Offset(4) };
+    store.commit(Commit { rewinds: vec![rewind], ..Commit::default() }).await?;
+    let next = number(store, "SELECT next_offset FROM checkpoint WHERE log_partition = 1").await?;
+    assert_eq!(offset_of(next), 4);
+    let below = format!("SELECT count(*) FROM event WHERE log_partition = 1 AND log_offset < {next}");
+    assert_eq!(number(store, &below).await?, 1, "S-9: folded before, though its offset was 8");
+
+    store.commit(sample::commit(ONE, 4, 6, 1)).await?;
+    assert_eq!(number(store, &below).await?, 1, "S-9: folded after");
+    let read = store.read(vec![Statement::new("SELECT log_offset FROM event ORDER BY log_offset", vec![])]).await?;
+    let stored: Vec<i64> = read.results[0].rows.iter().map(|row| row[0].int()).collect();
+    assert_eq!((stored.len(), offset_of(stored[1])), (2, 5), "the offset that the log knows");
+    let checkpoint = store.checkpoints().await?[1];
+    assert_eq!((checkpoint.next, checkpoint.high_water, read.as_of.next_offsets[1]), (Offset(6), Offset(6), Offset(6)));
     Ok(())
 }

@@ -39,6 +39,33 @@ pub(super) async fn every_read_sees_one_snapshot_while_commits_go_on(store: &imp
     Ok(())
 }
 
+/// S-3: what is read later is of the moment at which the snapshot began, and a failed statement ends it.
+pub(super) async fn a_snapshot_stands_still_however_often_it_is_read(store: &impl Store) -> Result<(), Error> {
+    let partition = PartitionId(0);
+    let count = || vec![statement("SELECT count(*) FROM event"), statement("SELECT count(*) FROM visitor")];
+    store.commit(sample::commit(partition, 0, 1, 3)).await?;
+    let mut snapshot = store.snapshot().await?;
+    let first = snapshot.read(count()).await?;
+    store.commit(sample::commit(partition, 1, 2, 3)).await?;
+    assert_eq!(snapshot.read(count()).await?, first, "S-3");
+    assert_eq!(snapshot.as_of().next_offsets[0].0, 1, "S-3");
+    drop(snapshot);
+    let later = store.read(count()).await?;
+    assert_eq!((later.results[0].rows[0][0].int(), later.as_of.next_offsets[0].0), (6, 2));
+
+    let mut snapshot = store.snapshot().await?;
+    let wrong = snapshot.read(vec![statement("SELECT nothing FROM nowhere")]).await;
+    assert!(matches!(wrong, Err(Error::Statement(_))), "{wrong:?}");
+    let over = snapshot.read(count()).await;
+    assert!(matches!(over, Err(Error::Interrupted)), "{over:?}");
+    // More than there are connections: each that is dropped is given back.
+    for _ in 0..100 {
+        drop(store.snapshot().await?);
+    }
+    assert_eq!(store.read(count()).await?.results, later.results);
+    Ok(())
+}
+
 pub(super) async fn values_are_bound_and_cells_keep_their_kinds(store: &impl Store) -> Result<(), Error> {
     let quote = "'; DROP TABLE event; --";
     let values = vec![Cell::from(quote), Cell::from(i64::MIN), Cell::Bool(true), Cell::Null, Cell::Wide(u128::MAX - 1)];
@@ -52,6 +79,10 @@ pub(super) async fn values_are_bound_and_cells_keep_their_kinds(store: &impl Sto
     let sql = "SELECT $2 = ANY($1), 'b' = ANY($1), $1, 'c' = ANY($3)";
     let rows = ask(store, sql, vec![list.clone(), Cell::from("it's"), Cell::List(vec![])]).await?;
     assert_eq!(rows, [vec![Cell::Bool(true), Cell::Bool(false), list, Cell::Bool(false)]]);
+
+    let few = vec![Cell::Numbers(vec![i64::MIN, 7, i64::MAX]), Cell::Numbers(vec![]), Cell::Int(i64::MAX)];
+    let sql = "SELECT count(*), min(n), (SELECT count(*) FROM unnest($2) AS nobody (m)) FROM unnest($1) AS few (n) WHERE n < $3";
+    assert_eq!(ask(store, sql, few).await?, [[Cell::Int(2), Cell::Int(i64::MIN), Cell::Int(0)]]);
 
     let bytes = Cell::Bytes(vec![0, 255, 7]);
     assert_eq!(ask(store, "SELECT $1", vec![bytes.clone()]).await?, [[bytes]]);

@@ -1,7 +1,8 @@
 //! Values on their way out and parameters on their way in.
 //!
-//! Two kinds of parameter have no binding in the crate: a `$n` that holds 16 bytes becomes `CAST($n AS UUID)`, one that
-//! holds a list becomes `list_value($a, $b, …)` over parameters of its own. Values are bound in every case.
+//! Three kinds of parameter have no binding in the crate: a `$n` that holds 16 bytes becomes `CAST($n AS UUID)`, one that
+//! holds a list of texts `list_value($a, $b, …)` over parameters of its own, one that holds numbers a text with commas that the
+//! engine splits. Values are bound in every case.
 
 use super::failure::engine;
 use crate::{Cell, Error, Rows, Shape, Statement};
@@ -32,13 +33,14 @@ pub(super) fn query(conn: &Connection, statement: &Statement) -> Result<Rows, Er
 fn bound(statement: &Statement) -> (String, Vec<Value>) {
     let simple = |cell: &Cell| match cell {
         Cell::Null | Cell::List(_) => Value::Null,
+        Cell::Numbers(numbers) => Value::Text(with_commas(numbers)),
         Cell::Bool(truth) => Value::Boolean(*truth),
         Cell::Int(number) => Value::BigInt(*number),
         Cell::Text(text) => Value::Text(text.clone()),
         Cell::Wide(wide) => Value::Text(uuid_text(*wide)),
         Cell::Bytes(bytes) => Value::Blob(bytes.clone()),
     };
-    if !statement.values.iter().any(|cell| matches!(cell, Cell::Wide(_) | Cell::List(_))) {
+    if !statement.values.iter().any(|cell| matches!(cell, Cell::Wide(_) | Cell::List(_) | Cell::Numbers(_))) {
         return (statement.sql.clone(), statement.values.iter().map(simple).collect());
     }
     // Parameters are numbered anew in the order of their use: every one is used, as the engine demands.
@@ -61,6 +63,11 @@ fn bound(statement: &Statement) -> (String, Vec<Value>) {
                 let numbers: Vec<String> = (first..=values.len()).map(|number| format!("${number}")).collect();
                 write!(sql, "list_value({})", numbers.join(", "))
             }
+            Cell::Numbers(numbers) if numbers.is_empty() => write!(sql, "CAST([] AS BIGINT[])"),
+            Cell::Numbers(_) => {
+                values.push(simple(cell));
+                write!(sql, "CAST(string_split(${}, ',') AS BIGINT[])", values.len())
+            }
             Cell::Wide(_) => {
                 values.push(simple(cell));
                 write!(sql, "CAST(${} AS UUID)", values.len())
@@ -72,6 +79,15 @@ fn bound(statement: &Statement) -> (String, Vec<Value>) {
         };
     }
     (sql, values)
+}
+
+fn with_commas(numbers: &[i64]) -> String {
+    let mut text = String::with_capacity(numbers.len() * 8);
+    for (place, number) in numbers.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}{number}", if place == 0 { "" } else { "," });
+    }
+    text
 }
 
 enum Piece<'a> {

@@ -41,7 +41,7 @@ mod zone;
 pub use config::DuckConfig;
 pub use fold::Folded;
 
-use crate::{Answer, Checkpoint, Commit, Engine, Error, LogMinute, Lookup, Refresh, Refreshed, Statement, Store};
+use crate::{Checkpoint, Commit, Engine, Error, LogMinute, Lookup, Refresh, Refreshed, Snapshot, Store};
 use async_trait::async_trait;
 use lookup::Lookups;
 use parking_lot::Mutex;
@@ -153,8 +153,8 @@ impl Store for DuckStore {
         self.commit_with(commit, |_| Ok(())).await
     }
 
-    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
-        self.readers.read(statements).await
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        self.readers.snapshot().await
     }
 
     async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {

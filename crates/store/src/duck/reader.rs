@@ -1,19 +1,54 @@
-//! Reads: a queue, a few threads with a connection each, and an interrupt for reads that nobody waits for any more.
+//! Snapshots: a queue, a few threads with a connection each, and an interrupt for reads that nobody waits for any more.
+//!
+//! ```text
+//!   snapshot() ──Job──▶ queue ──▶ thread: BEGIN ─ as_of ─┬─ statements ─ answers ─┬─ dropped: COMMIT, the next job
+//!                                                        └───────────◀────────────┘
+//! ```
 
 use super::worker::{QUEUE, join, run_job, spawn, submit, transaction};
 use super::{cells, writer};
-use crate::{Answer, Error, Statement};
-use crossbeam_channel::{Sender, bounded};
+use crate::{Error, Rows, Snapshot, Statement};
+use async_trait::async_trait;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use duckdb::{Connection, InterruptHandle};
 use parking_lot::Mutex;
+use pistats_core::report::AsOf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
+/// A snapshot that is wanted.
 struct Job {
+    begun: oneshot::Sender<Result<AsOf, Error>>,
+    batches: Receiver<Batch>,
+}
+
+/// Statements to be answered in it.
+struct Batch {
     statements: Vec<Statement>,
     ticket: Arc<Ticket>,
-    reply: oneshot::Sender<Result<Answer, Error>>,
+    reply: oneshot::Sender<Result<Vec<Rows>, Error>>,
+}
+
+struct DuckSnapshot {
+    as_of: AsOf,
+    batches: Sender<Batch>,
+}
+
+#[async_trait]
+impl Snapshot for DuckSnapshot {
+    fn as_of(&self) -> &AsOf {
+        &self.as_of
+    }
+
+    async fn read(&mut self, statements: Vec<Statement>) -> Result<Vec<Rows>, Error> {
+        let (reply, answer) = oneshot::channel();
+        let ticket = Arc::new(Ticket::default());
+        let _wanted = Wanted(ticket.clone());
+        // Never full: one reader, who waits for each answer. Its thread went on to the next job after an error.
+        self.batches.try_send(Batch { statements, ticket, reply }).map_err(|_| Error::Interrupted)?;
+        answer.await.map_err(|_| Error::Engine("a read panicked".to_owned()))?
+    }
 }
 
 /// Where a read stands. The interrupt is sent under this lock, so that it can never hit the next read of a connection.
@@ -83,13 +118,12 @@ impl Readers {
         Ok(readers)
     }
 
-    pub(super) async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
-        let (reply, answer) = oneshot::channel();
-        let ticket = Arc::new(Ticket::default());
-        let _wanted = Wanted(ticket.clone());
-        let job = Job { statements, ticket, reply };
-        submit(self.jobs.as_ref(), job)?;
-        answer.await.map_err(|_| Error::Engine("a read panicked".to_owned()))?
+    pub(super) async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        let (reply, begun) = oneshot::channel();
+        let (batches, queue) = bounded(1);
+        submit(self.jobs.as_ref(), Job { begun: reply, batches: queue })?;
+        let as_of = begun.await.map_err(|_| Error::Engine("a read panicked".to_owned()))??;
+        Ok(Box::new(DuckSnapshot { as_of, batches }))
     }
 }
 
@@ -102,26 +136,48 @@ impl Drop for Readers {
     }
 }
 
-fn serve(conn: &Connection, job: Job) {
-    let result = job.ticket.starts(conn).and_then(|()| read(conn, &job.statements, &job.ticket));
-    job.ticket.ends();
-    // Nobody waits any more: nothing is lost.
-    let _ = job.reply.send(result);
+fn serve(conn: &Connection, Job { begun, batches }: Job) {
+    if begun.is_closed() {
+        return;
+    }
+    let mut begun = Some(begun);
+    // Where nobody waits for an answer any more, nothing is lost.
+    let ended = transaction(conn, |conn| {
+        let as_of = writer::as_of(conn)?;
+        if let Some(begun) = begun.take() {
+            let _ = begun.send(Ok(as_of));
+        }
+        while let Ok(Batch { statements, ticket, reply }) = batches.recv() {
+            match answer(conn, &statements, &ticket) {
+                Ok(results) => drop(reply.send(Ok(results))),
+                Err(error) => {
+                    drop(batches);
+                    let _ = reply.send(Err(error));
+                    // It was told; this one ends the transaction.
+                    return Err(Error::Interrupted);
+                }
+            }
+        }
+        Ok(())
+    });
+    if let (Some(begun), Err(error)) = (begun, ended) {
+        let _ = begun.send(Err(error));
+    }
 }
 
-fn read(conn: &Connection, statements: &[Statement], ticket: &Ticket) -> Result<Answer, Error> {
-    transaction(conn, |conn| {
-        let as_of = writer::as_of(conn)?;
-        let mut results = Vec::with_capacity(statements.len());
-        for statement in statements {
-            ticket.still_wanted()?;
-            results.push(cells::query(conn, statement)?);
+fn answer(conn: &Connection, statements: &[Statement], ticket: &Ticket) -> Result<Vec<Rows>, Error> {
+    ticket.starts(conn)?;
+    let mut results = Vec::with_capacity(statements.len());
+    for statement in statements {
+        let rows = ticket.still_wanted().and_then(|()| cells::query(conn, statement));
+        match rows {
+            Ok(rows) => results.push(rows),
+            Err(error) => {
+                ticket.ends();
+                return Err(error);
+            }
         }
-        Ok(Answer { as_of, results })
-    })
-    .map_err(|error| match error {
-        // A ROLLBACK after an interrupt says something else than the interrupt itself.
-        Error::Engine(_) if ticket.still_wanted().is_err() => Error::Interrupted,
-        other => other,
-    })
+    }
+    ticket.ends();
+    Ok(results)
 }

@@ -57,6 +57,7 @@ fn bind<'q>(query: Query<'q, Postgres, PgArguments>, cell: &'q Cell) -> Query<'q
         Cell::Int(number) => query.bind(*number),
         Cell::Text(text) => query.bind(without_nul(text)),
         Cell::List(items) => query.bind(items.iter().map(|item| without_nul(item).into_owned()).collect::<Vec<_>>()),
+        Cell::Numbers(numbers) => query.bind(numbers.as_slice()),
         Cell::Wide(wide) => query.bind(Uuid::from_u128(*wide)),
         Cell::Bytes(bytes) => query.bind(bytes.as_slice()),
     }

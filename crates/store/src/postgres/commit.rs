@@ -11,7 +11,7 @@
 use super::copy::narrow;
 use super::failure::engine;
 use super::variant::Variant;
-use super::{leases, places, rows};
+use super::{leases, lives, places, rows};
 use crate::{Checkpoint, Commit, Error, Fence, LeaseEpoch, REJECTED_KEPT, RejectedRow, WriterSequence, hour_of};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{Generation, Micros, Offset, PartitionId, Reason, SiteId};
@@ -29,7 +29,7 @@ pub(super) async fn commit(conn: &mut PgConnection, variant: Variant, commit: &C
         check_generation(stored, given)?;
     }
     let moves = moves(&mut tx, commit).await?;
-    rows::events(&mut tx, &commit.events).await?;
+    rows::events(&mut tx, &commit.events, |partition| moves.get(&partition).map_or(0, |of| of.stored)).await?;
     if variant == Variant::Timescale {
         rows::event_ids(&mut tx, &commit.events).await?;
     }
@@ -76,38 +76,51 @@ fn check_generation(stored: i64, given: Generation) -> Result<(), Error> {
     if stored == given { Ok(()) } else { Err(Error::OtherGeneration { stored, given }) }
 }
 
-/// How far partitions go: the next offset where it moves, and one past the highest offset of their rows.
-type Moves = BTreeMap<u16, (Option<u64>, u64)>;
+/// How far a partition goes.
+struct Move {
+    /// The next offset as it was stored, with the life that it is of.
+    stored: i64,
+    /// The next offset, where it moves.
+    next: Option<u64>,
+    /// One past the highest offset of the rows.
+    folded: u64,
+}
 
-/// Locks the checkpoints that move, and compares them (S-2).
+type Moves = BTreeMap<u16, Move>;
+
+/// Locks the checkpoints of all partitions that the commit is about, and compares those that move (S-2).
 async fn moves(conn: &mut PgConnection, commit: &Commit) -> Result<Moves, Error> {
-    let mut moves = Moves::new();
-    if !commit.progress.is_empty() {
-        let partitions: Vec<i16> =
-            commit.progress.iter().map(|step| narrow(step.partition.0, "partition")).collect::<Result<_, _>>()?;
-        let stored: Vec<(i16, i64)> = sqlx::query_as(
-            "SELECT log_partition, next_offset FROM checkpoint WHERE log_partition = ANY($1) ORDER BY log_partition FOR UPDATE",
-        )
-        .bind(partitions)
-        .fetch_all(conn)
-        .await
-        .map_err(engine)?;
-        let mut next: BTreeMap<u16, u64> =
-            stored.into_iter().map(|(partition, next)| (partition.unsigned_abs(), next.unsigned_abs())).collect();
-        for step in &commit.progress {
-            let stored = next
-                .get_mut(&step.partition.0)
-                .ok_or_else(|| Error::Engine(format!("there is no partition {}", step.partition.0)))?;
-            if *stored != step.from.0 || step.to < step.from {
-                return Err(Error::OutOfStep { partition: step.partition, stored: Offset(*stored), given: step.from });
-            }
-            *stored = step.to.0;
+    let partitions: BTreeSet<u16> =
+        commit.progress.iter().map(|step| step.partition.0).chain(commit.events.partition.iter().copied()).collect();
+    if partitions.is_empty() {
+        return Ok(Moves::new());
+    }
+    let partitions: Vec<i16> =
+        partitions.into_iter().map(|partition| narrow(partition, "partition")).collect::<Result<_, _>>()?;
+    let stored: Vec<(i16, i64)> = sqlx::query_as(
+        "SELECT log_partition, next_offset FROM checkpoint WHERE log_partition = ANY($1) ORDER BY log_partition FOR UPDATE",
+    )
+    .bind(partitions)
+    .fetch_all(conn)
+    .await
+    .map_err(engine)?;
+    let at = |(partition, stored): (i16, i64)| (partition.unsigned_abs(), Move { stored, next: None, folded: 0 });
+    let mut moves: Moves = stored.into_iter().map(at).collect();
+    for step in &commit.progress {
+        let of = moves
+            .get_mut(&step.partition.0)
+            .ok_or_else(|| Error::Engine(format!("there is no partition {}", step.partition.0)))?;
+        let stored = of.next.map_or(lives::offset(of.stored), Offset);
+        if stored != step.from || step.to < step.from {
+            return Err(Error::OutOfStep { partition: step.partition, stored, given: step.from });
         }
-        moves.extend(next.into_iter().map(|(partition, next)| (partition, (Some(next), next))));
+        of.next = Some(step.to.0);
+        of.folded = of.folded.max(step.to.0);
     }
     for (partition, offset) in commit.events.partition.iter().zip(&commit.events.offset) {
-        let (_, folded) = moves.entry(*partition).or_default();
-        *folded = (*folded).max(offset.saturating_add(1));
+        if let Some(of) = moves.get_mut(partition) {
+            of.folded = of.folded.max(offset.saturating_add(1));
+        }
     }
     Ok(moves)
 }
@@ -175,10 +188,10 @@ async fn finish(conn: &mut PgConnection, commit: &Commit, moves: Moves) -> Resul
     let mut partitions = Vec::new();
     let mut next: Vec<Option<i64>> = Vec::new();
     let mut folded: Vec<i64> = Vec::new();
-    for (partition, (to, highest)) in moves {
+    for (partition, of) in moves {
         partitions.push(narrow::<u16, i16>(partition, "partition")?);
-        next.push(to.map(|to| narrow(to, "offset")).transpose()?);
-        folded.push(narrow(highest, "offset")?);
+        next.push(of.next.map(|next| lives::stored(of.stored, next)).transpose()?);
+        folded.push(lives::stored(of.stored, of.folded)?);
     }
     sqlx::query_scalar(include_str!("sql/finish_commit.sql"))
         .bind(hour_sites)
@@ -237,8 +250,8 @@ pub(super) async fn checkpoints(conn: &mut PgConnection) -> Result<Vec<Checkpoin
     }
     let checkpoint = |(partition, next, folded, generation): (i16, i64, i64, i64)| Checkpoint {
         partition: PartitionId(partition.unsigned_abs()),
-        next: Offset(next.unsigned_abs()),
-        high_water: Offset(folded.unsigned_abs()),
+        next: lives::offset(next),
+        high_water: lives::offset(folded),
         generation: Generation(generation.unsigned_abs()),
     };
     Ok(rows.into_iter().map(checkpoint).collect())

@@ -20,6 +20,7 @@ mod copy;
 mod deliveries;
 mod failure;
 mod leases;
+mod lives;
 mod lookup;
 mod open;
 mod places;
@@ -40,7 +41,7 @@ pub use config::PgConfig;
 pub use timescale::Converted;
 pub use variant::Variant;
 
-use crate::{Answer, Checkpoint, Commit, Engine, Error, LogMinute, Lookup, Refresh, Refreshed, Statement, Store};
+use crate::{Checkpoint, Commit, Engine, Error, LogMinute, Lookup, Refresh, Refreshed, Snapshot, Store};
 use async_trait::async_trait;
 use failure::engine;
 use futures::future::BoxFuture;
@@ -51,7 +52,6 @@ use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::oneshot;
 
 /// The warehouse on PostgreSQL. Dropping it closes its connections; what was not committed is rolled back by the server.
 pub struct PgStore {
@@ -185,13 +185,9 @@ impl Store for PgStore {
         Ok(())
     }
 
-    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
         let (readers, control) = (self.pools.readers.clone(), self.pools.writers.clone());
-        let snapshot = self.pools.variant.snapshot();
-        // Dropped together with this future.
-        let (_wanted, unwanted) = oneshot::channel();
-        let read = async move { read::read(&readers, &control, snapshot, &statements, unwanted).await };
-        self.handle()?.spawn(read).await.map_err(|_| Error::Closed)?
+        read::snapshot(self.handle()?, readers, control, self.pools.variant.snapshot()).await
     }
 
     async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {

@@ -2,6 +2,7 @@
 
 use super::copy::narrow;
 use super::failure::engine;
+use super::lives;
 use crate::{Error, KEPT_MINUTES, LogMinute, Mark, Rewind};
 use pistats_core::{Offset, PartitionId};
 use sqlx::PgConnection;
@@ -78,13 +79,19 @@ pub(super) async fn rewind(conn: &mut PgConnection, rewinds: &[Rewind]) -> Resul
             .fetch_one(&mut *conn)
             .await
             .map_err(engine)?;
-        let stored = Offset(stored.unsigned_abs());
+        let next = lives::reborn(stored, to.0)?;
+        let stored = lives::offset(stored);
         if stored != *from || to > from {
             return Err(Error::OutOfStep { partition: *partition, stored, given: *from });
         }
+        sqlx::query("UPDATE checkpoint SET next_offset = $2, folded_to = $2 WHERE log_partition = $1")
+            .bind(number)
+            .bind(next)
+            .execute(&mut *conn)
+            .await
+            .map_err(engine)?;
         let to: i64 = narrow(to.0, "offset")?;
         for statement in [
-            "UPDATE checkpoint SET next_offset = $2, folded_to = $2 WHERE log_partition = $1",
             "DELETE FROM log_minute WHERE log_partition = $1 AND first_offset >= $2",
             "UPDATE log_minute SET last_offset = first_offset, last_digest = first_digest \
              WHERE log_partition = $1 AND last_offset >= $2",

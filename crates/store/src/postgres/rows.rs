@@ -1,6 +1,7 @@
 //! The rows of a commit, field by field, in the order of the tables' columns.
 
 use super::copy::{Row, copy, narrow};
+use super::lives;
 use crate::sheet::{BitmapLine, BreakdownLine};
 use crate::{Error, EventColumns, RejectedRow, SessionVersion, VisitorVersion};
 use sqlx::PgConnection;
@@ -8,7 +9,12 @@ use sqlx::PgConnection;
 /// Columns of `event` before its texts.
 const BEFORE_TEXTS: i16 = 14;
 
-pub(super) async fn events(conn: &mut PgConnection, events: &EventColumns) -> Result<(), Error> {
+/// `like`: of a partition, a stored offset of the life that the events are of.
+pub(super) async fn events(
+    conn: &mut PgConnection,
+    events: &EventColumns,
+    like: impl Fn(u16) -> i64,
+) -> Result<(), Error> {
     let texts = events.texts();
     let fields = BEFORE_TEXTS + texts.len() as i16;
     copy(conn, "event", fields, events.len(), |at, row| {
@@ -18,7 +24,7 @@ pub(super) async fn events(conn: &mut PgConnection, events: &EventColumns) -> Re
         row.bigint(events.time[at]);
         row.integer(events.day[at]);
         row.smallint(narrow(events.partition[at], "partition")?);
-        row.bigint(narrow(events.offset[at], "offset")?);
+        row.bigint(lives::stored(like(events.partition[at]), events.offset[at])?);
         row.bigint(events.received[at]);
         row.maybe_bigint(events.client_time[at]);
         row.bool(events.bot[at]);

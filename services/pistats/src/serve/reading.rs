@@ -58,6 +58,7 @@ fn text(cell: &Cell) -> String {
         Cell::Int(number) => number.to_string(),
         Cell::Text(text) => format!("'{}'", text.replace('\'', "''")),
         Cell::List(items) => format!("{items:?}"),
+        Cell::Numbers(numbers) => format!("{} numbers", numbers.len()),
         Cell::Wide(number) => format!("{number:032x}"),
         Cell::Bytes(bytes) => format!("{} bytes", bytes.len()),
     }

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pistats_aggregate::{Aggregator, Handle, Parts};
 use pistats_core::directory::{Key, KeyHash, Site};
+use pistats_core::report::AsOf;
 use pistats_core::{Day, Directory, Limits, Micros, Scope, SiteId};
 use pistats_eventlog::file::{Config as LogConfig, FileLog, wall_clock};
 use pistats_ingest::{Collected, Collector, Sender, Trust, Visitors};
@@ -16,7 +17,7 @@ use pistats_proto::ingest::v1::Event;
 use pistats_query::{Config, Nothing, Query};
 use pistats_rpc::auth::SharedDirectory;
 use pistats_store::{
-    Answer, Checkpoint, Commit, DuckConfig, DuckStore, Error, Lookup, Refresh, Refreshed, Rows, Statement, Store,
+    Checkpoint, Commit, DuckConfig, DuckStore, Error, Lookup, Refresh, Refreshed, Rows, Snapshot, Statement, Store,
 };
 use pistats_testkit::histories::Sent;
 use prost::Message;
@@ -228,6 +229,26 @@ impl Mortal {
     }
 }
 
+/// A snapshot of it.
+struct Finding {
+    inner: Box<dyn Snapshot>,
+    found: Arc<Found>,
+}
+
+#[async_trait]
+impl Snapshot for Finding {
+    fn as_of(&self) -> &AsOf {
+        self.inner.as_of()
+    }
+
+    async fn read(&mut self, statements: Vec<Statement>) -> Result<Vec<Rows>, Error> {
+        let texts: Vec<String> = statements.iter().map(|statement| statement.sql.clone()).collect();
+        let results = self.inner.read(statements).await?;
+        texts.iter().zip(&results).for_each(|(text, rows)| self.found.count(text, rows));
+        Ok(results)
+    }
+}
+
 #[async_trait]
 impl Store for Mortal {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
@@ -251,11 +272,8 @@ impl Store for Mortal {
         self.store.commit(commit).await
     }
 
-    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
-        let texts: Vec<String> = statements.iter().map(|statement| statement.sql.clone()).collect();
-        let answer = self.store.read(statements).await?;
-        texts.iter().zip(&answer.results).for_each(|(text, rows)| self.found.count(text, rows));
-        Ok(answer)
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        Ok(Box::new(Finding { inner: self.store.snapshot().await?, found: self.found.clone() }))
     }
 
     async fn refresh(&self, most: Refresh) -> Result<Refreshed, Error> {

@@ -4,8 +4,7 @@
 //!   first read, one snapshot   the sheets of calm days: day, version  ┐
 //!                              raw rows of dirty days                 ├─▶ all bitmaps cached? ── yes ─▶ sets
 //!                              questions without bitmaps, whole       ┘            │ no
-//!   second read                the bitmaps that are missing, and which versions stand ──▶ still there? ─▶ sets
-//!                                                                                              └ no ─▶ start over
+//!   second read, the same      the bitmaps that are missing ──▶ sets
 //! ```
 
 use super::cache::{BitmapCache, BitmapKey};
@@ -62,30 +61,24 @@ impl Gather {
         Gather { tenant: tenant.clone(), wanted }
     }
 
-    /// The same from raw rows alone.
-    pub(crate) fn without_bitmaps(mut self) -> Gather {
-        self.wanted.iter_mut().for_each(|(_, kept)| *kept = None);
-        self
-    }
-
     /// To be read in one snapshot.
     pub(crate) fn statements(&self) -> Vec<Statement> {
         let raw = |(wanted, kept): &(DaysOf, Option<Kept>)| {
             let days = if kept.is_some() { Of::DirtyDays } else { Of::AllDays };
             rows::statement(&self.tenant, wanted, days)
         };
-        self.sheets(true).into_iter().chain(self.wanted.iter().map(raw)).collect()
+        self.sheets().into_iter().chain(self.wanted.iter().map(raw)).collect()
     }
 
-    /// Lists the sheets of all days that bitmaps are wanted of; nothing if there are none.
-    fn sheets(&self, calm: bool) -> Option<Statement> {
+    /// Lists the sheets of the calm days that bitmaps are wanted of; nothing if none are.
+    fn sheets(&self) -> Option<Statement> {
         let kept = || self.wanted.iter().filter_map(|(_, kept)| kept.as_ref());
         let (first, last) = (kept().map(|kept| kept.first).min()?, kept().map(|kept| kept.last).max()?);
         let mut sql = self.tenant.sql();
         let (first, last) = (sql.bind(i64::from(first.0)), sql.bind(i64::from(last.0)));
-        let calm = if calm { " AND s.day NOT IN (SELECT day FROM sheet_dirty WHERE site = $1)" } else { "" };
         let text = format!(
-            "SELECT s.day, s.version FROM sheet s WHERE s.site = $1 AND s.day BETWEEN {first} AND {last}{calm}"
+            "SELECT s.day, s.version FROM sheet s WHERE s.site = $1 AND s.day BETWEEN {first} AND {last} \
+             AND s.day NOT IN (SELECT day FROM sheet_dirty WHERE site = $1)"
         );
         Some(sql.finish(&text).as_numbers())
     }
@@ -94,7 +87,7 @@ impl Gather {
     pub(crate) fn fill(self, results: Vec<Rows>, cache: &BitmapCache, tallies: &Tallies) -> Result<Filled, Malformed> {
         let mut results = results.into_iter();
         let mut next = || results.next().ok_or_else(|| Malformed("an answer is missing".into()));
-        let versions = if self.sheets(true).is_some() { versions(&next()?)? } else { BTreeMap::new() };
+        let versions = if self.sheets().is_some() { versions(&next()?)? } else { BTreeMap::new() };
         let mut sets = Vec::with_capacity(self.wanted.len());
         for (wanted, _) in &self.wanted {
             sets.push(rows::sets(&self.tenant, wanted, &next()?)?);
@@ -132,7 +125,7 @@ impl Gather {
 
 impl Missing {
     fn fetches(&self) -> Vec<Statement> {
-        let mut statements: Vec<Statement> = self.question.sheets(false).into_iter().collect();
+        let mut statements = Vec::new();
         for ((_, kept), missing) in self.question.wanted.iter().zip(&self.missing) {
             let Some(kept) = kept.as_ref().filter(|_| !missing.is_empty()) else { continue };
             let mut sql = self.question.tenant.sql();
@@ -160,20 +153,15 @@ impl Missing {
         statements
     }
 
-    /// Takes the rows of the fetch. `None` where a sheet was built anew meanwhile: everything is to be read again.
+    /// Takes the rows of the fetch, which are of the snapshot that was read first.
     pub(crate) fn fill(
         mut self,
         results: Vec<Rows>,
         cache: &BitmapCache,
         tallies: &Tallies,
-    ) -> Result<Option<Vec<DaySets>>, Malformed> {
+    ) -> Result<Vec<DaySets>, Malformed> {
         let mut results = results.into_iter();
         let mut next = || results.next().ok_or_else(|| Malformed("an answer is missing".into()));
-        let standing = versions(&next()?)?;
-        if self.missing.iter().flatten().any(|key| standing.get(&key.day) != Some(&key.version)) {
-            add(&tallies.starts_over, 1);
-            return Ok(None);
-        }
         for missing in std::mem::take(&mut self.missing) {
             if missing.is_empty() {
                 continue;
@@ -187,7 +175,7 @@ impl Missing {
                 self.held.insert(key, visitors);
             }
         }
-        Ok(Some(self.sets(tallies)))
+        Ok(self.sets(tallies))
     }
 
     /// The sets of rows, and with them those of the bitmaps that are held.

@@ -12,8 +12,6 @@ pub struct Tally {
     /// Bitmaps that the cache held, and those that were fetched.
     pub bitmaps_cached: u64,
     pub bitmaps_fetched: u64,
-    /// Sheets that were built anew between the list and the fetch, so that a question started over.
-    pub starts_over: u64,
 }
 
 /// The counts as they grow.
@@ -23,7 +21,6 @@ pub(crate) struct Tallies {
     pub(crate) days_of_rows: AtomicU64,
     pub(crate) bitmaps_cached: AtomicU64,
     pub(crate) bitmaps_fetched: AtomicU64,
-    pub(crate) starts_over: AtomicU64,
 }
 
 impl Tallies {
@@ -35,7 +32,6 @@ impl Tallies {
             days_of_rows: get(&self.days_of_rows),
             bitmaps_cached: get(&self.bitmaps_cached),
             bitmaps_fetched: get(&self.bitmaps_fetched),
-            starts_over: get(&self.starts_over),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Malformed;
 use crate::answer::cell;
 use pistats_core::{EventId, Micros, PartitionId};
 use pistats_proto::query::v1::ExportedEvent;
-use pistats_store::Cell;
+use pistats_store::{Cell, offset_of};
 
 /// The texts of an event, in the order of [`read`].
 const TEXTS: [&str; 19] = [
@@ -88,7 +88,7 @@ pub fn read(row: Vec<Cell>) -> Result<(ExportedEvent, (Micros, EventId)), Malfor
     let keys = list(next());
     event.properties = keys.into_iter().zip(list(next())).collect();
     event.partition = u32::from(partition(&next())?.0);
-    event.offset = u64::try_from(next().int()).map_err(|_| Malformed("an offset below 0".into()))?;
+    event.offset = offset_of(next().int());
     Ok((event, (time, id)))
 }
 

@@ -1,6 +1,6 @@
 //! Day sets for reports: read in one snapshot, together with what else a report reads.
 
-use super::{Reports, aside};
+use super::{Reports, Snapshot, aside};
 use crate::deadline::Deadline;
 use crate::people::{BitmapCache, DaySets, DaysOf, Filled, Gather, Tallies};
 use crate::plan::Tenant;
@@ -8,10 +8,6 @@ use pistats_core::report::AsOf;
 use pistats_store::{Rows, Statement};
 use std::sync::Arc;
 use tonic::Status;
-
-/// How often a question starts over because sheets were built anew under it. Builds take turns with many milliseconds in
-/// between; after this many it is answered from raw rows.
-const MOST_STARTS: usize = 3;
 
 /// What reports share to count people.
 pub(crate) struct Shared {
@@ -44,41 +40,36 @@ impl Reports {
         more: Vec<Statement>,
         deadline: Deadline,
     ) -> Result<People, Status> {
-        let question = Gather::new(tenant, wanted);
-        for _ in 0..MOST_STARTS {
-            if let Some(people) = self.gather(question.clone(), more.clone(), deadline).await? {
-                return Ok(people);
-            }
-        }
-        match self.gather(question.without_bitmaps(), more, deadline).await? {
-            Some(people) => Ok(people),
-            None => Err(Status::internal("raw rows have no bitmaps to wait for")),
-        }
+        let mut snapshot = self.snapshot(deadline).await?;
+        let (sets, more) = self.day_sets(&mut snapshot, tenant, wanted, more).await?;
+        Ok(People { as_of: snapshot.end(), sets, more })
     }
 
-    /// One try; nothing where a sheet was built anew between the two reads.
-    async fn gather(
+    /// Reads day sets and other statements: in one go where the cache holds all bitmaps, else in two.
+    pub(super) async fn day_sets(
         &self,
-        question: Gather,
+        snapshot: &mut Snapshot,
+        tenant: &Tenant,
+        wanted: &[DaysOf],
         more: Vec<Statement>,
-        deadline: Deadline,
-    ) -> Result<Option<People>, Status> {
+    ) -> Result<(Vec<DaySets>, Vec<Rows>), Status> {
+        let question = Gather::new(tenant, wanted);
         let mut statements = question.statements();
         let own = statements.len();
         statements.extend(more);
-        let mut read = self.read(deadline, statements).await?;
-        let more = read.results.split_off(own);
+        let mut results = snapshot.read(statements).await?;
+        let more = results.split_off(own);
         let shared = self.people.clone();
-        let first = aside(move || question.fill(read.results, &shared.cache, &shared.tallies));
-        let sets = match deadline.bound(first).await? {
-            Filled::Sets(sets) => Some(sets),
+        let first = aside(move || question.fill(results, &shared.cache, &shared.tallies));
+        let sets = match snapshot.deadline.bound(first).await? {
+            Filled::Sets(sets) => sets,
             Filled::Missing(mut missing) => {
-                let fetch = self.read(deadline, std::mem::take(&mut missing.statements)).await?;
+                let fetched = snapshot.read(std::mem::take(&mut missing.statements)).await?;
                 let shared = self.people.clone();
-                let second = aside(move || missing.fill(fetch.results, &shared.cache, &shared.tallies));
-                deadline.bound(second).await?
+                let second = aside(move || missing.fill(fetched, &shared.cache, &shared.tallies));
+                snapshot.deadline.bound(second).await?
             }
         };
-        Ok(sets.map(|sets| People { as_of: read.as_of, sets, more }))
+        Ok((sets, more))
     }
 }

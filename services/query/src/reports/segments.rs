@@ -50,12 +50,17 @@ impl Reports {
             let members = deadline.bound(aside(move || visitors(&rows))).await?;
             return Ok(Audience { as_of: read.as_of, members, reader: Reader::Sql });
         }
-        let mut reading = Reading::new(tenant, plan);
+        let reading = Reading::new(plan);
         let reader = reading.reader();
-        let (wanted, statements) = (std::mem::take(&mut reading.wanted), std::mem::take(&mut reading.statements));
-        let people = self.people(tenant, &wanted, statements, deadline).await?;
-        let combined = aside(move || reading.members(&people.sets, &people.more));
-        Ok(Audience { as_of: people.as_of, members: deadline.bound(combined).await?, reader })
+        let mut snapshot = self.snapshot(deadline).await?;
+        let (days, _) = self.day_sets(&mut snapshot, tenant, &reading.wanted, vec![]).await?;
+        let asking = tenant.clone();
+        let mut narrowed = deadline.bound(aside(move || reading.narrow(&asking, &days))).await?;
+        let statements = std::mem::take(&mut narrowed.statements);
+        let rows = if statements.is_empty() { Vec::new() } else { snapshot.read(statements).await? };
+        let as_of = snapshot.end();
+        let members = deadline.bound(aside(move || narrowed.members(&rows))).await?;
+        Ok(Audience { as_of, members, reader })
     }
 
     /// The tenant with the segments that filters name, as they are now.

@@ -7,7 +7,8 @@
 //!   sequence           over the events that pass a step, in order: of each the latest start of a run that reaches it
 //! ```
 //!
-//! Joins and not IN: an engine hashes both sides, whatever stands around them. A visitor is in a part once at most.
+//! Joins and not IN: an engine hashes both sides, whatever stands around them. A visitor is in a part once at most. A leaf that is
+//! read by itself may be asked of a few visitors only: then their events are found by an index where there is one.
 
 use crate::plan::Tenant;
 use crate::sql::{At, Sql, all, meets, newcomers};
@@ -15,6 +16,7 @@ use pistats_core::Day;
 use pistats_core::segment::{Condition, Counted, Leaf, Plan, Sets};
 use pistats_core::time::Range;
 use pistats_store::Statement;
+use roaring::RoaringBitmap;
 
 /// The members as one statement: a column of visitor numbers.
 pub fn statement(tenant: &Tenant, plan: &Plan) -> Statement {
@@ -23,17 +25,18 @@ pub fn statement(tenant: &Tenant, plan: &Plan) -> Statement {
     sql.finish(&format!("SELECT m.visitor FROM {part} m")).as_numbers()
 }
 
-/// The visitors of one leaf as a statement.
-pub(crate) fn of_leaf(tenant: &Tenant, leaf: &Leaf) -> Statement {
+/// The visitors of one leaf as a statement; only those among some, if they are given.
+pub(crate) fn of_leaf(tenant: &Tenant, leaf: &Leaf, among: Option<&RoaringBitmap>) -> Statement {
     let mut sql = tenant.sql();
-    add_leaf(&mut sql, leaf, "leaf");
+    let among = among.map(|visitors| sql.bind(visitors.iter().map(i64::from).collect::<Vec<i64>>()));
+    add_leaf(&mut sql, leaf, "leaf", among.as_deref());
     sql.finish("SELECT m.visitor FROM leaf m").as_numbers()
 }
 
 /// Adds the members as a part with one column, `visitor`; returns its name. `name` leads the names of all parts.
 pub(crate) fn members(sql: &mut Sql<'_>, plan: &Plan, name: &str) -> String {
     for (number, leaf) in plan.leaves.iter().enumerate() {
-        add_leaf(sql, leaf, &format!("{name}leaf{number}"));
+        add_leaf(sql, leaf, &format!("{name}leaf{number}"), None);
     }
     add_sets(sql, &plan.sets, name, &mut 0)
 }
@@ -81,9 +84,10 @@ fn add_sets(sql: &mut Sql<'_>, sets: &Sets, name: &str, count: &mut usize) -> St
     part
 }
 
-/// Events `e` of people on some days.
-fn events(sql: &mut Sql<'_>, days: Option<(Day, Day)>) -> String {
+/// Events `e` of people on some days, of a list of visitors if there is one.
+fn events(sql: &mut Sql<'_>, days: Option<(Day, Day)>, among: Option<&str>) -> String {
     let mut conditions = vec!["e.site = $1 AND NOT e.bot".to_owned()];
+    conditions.extend(among.map(|among| sql.dialect.is_one_of("e.visitor", among)));
     if let Some((first, last)) = days {
         conditions.push(At::EVENT.lies_in(sql, Range::Days { first, last }));
     }
@@ -99,10 +103,11 @@ fn passes_all(sql: &mut Sql<'_>, conditions: &[Condition]) -> String {
     all(&each)
 }
 
-fn add_leaf(sql: &mut Sql<'_>, leaf: &Leaf, part: &str) {
+/// Adds a leaf as a part; `among` is the place of a list of visitors to look at.
+fn add_leaf(sql: &mut Sql<'_>, leaf: &Leaf, part: &str, among: Option<&str>) {
     let body = match leaf {
         Leaf::Did { conditions, at_least, counted, days } => {
-            let mut wheres = vec![events(sql, *days)];
+            let mut wheres = vec![events(sql, *days, among)];
             wheres.extend(conditions.iter().map(|condition| meets(sql, condition)));
             let wheres = all(&wheres);
             match (at_least, counted) {
@@ -119,6 +124,14 @@ fn add_leaf(sql: &mut Sql<'_>, leaf: &Leaf, part: &str) {
                 }
             }
         }
+        // Of few visitors all events can be put in order; of all that would cost more than two passes.
+        Leaf::Latest(condition) if among.is_some() => {
+            let (events, holds) = (events(sql, None, among), meets(sql, condition));
+            format!(
+                "SELECT x.visitor FROM (SELECT DISTINCT ON (e.visitor) e.visitor, {holds} AS holds FROM event e \
+                 WHERE {events} ORDER BY e.visitor, e.time_us DESC, e.id DESC) x WHERE x.holds"
+            )
+        }
         Leaf::Latest(condition) => {
             let latest = "SELECT e.visitor, max(e.time_us) AS time_us FROM event e \
                           WHERE e.site = $1 AND NOT e.bot GROUP BY e.visitor";
@@ -130,7 +143,7 @@ fn add_leaf(sql: &mut Sql<'_>, leaf: &Leaf, part: &str) {
                  WHERE e.site = $1 AND NOT e.bot ORDER BY e.visitor, e.id DESC) x WHERE x.holds"
             )
         }
-        Leaf::Sequence { steps, within_us, days } => sequence(sql, part, steps, *within_us, *days),
+        Leaf::Sequence { steps, within_us, days } => sequence(sql, part, steps, *within_us, *days, among),
         Leaf::FirstSeen { first, last } => {
             let seen = newcomers(sql, part, Range::Days { first: *first, last: *last }, None);
             format!("SELECT visitor FROM {seen}")
@@ -145,8 +158,9 @@ fn sequence(
     steps: &[Vec<Condition>],
     within_us: Option<i64>,
     days: Option<(Day, Day)>,
+    among: Option<&str>,
 ) -> String {
-    let base = events(sql, days);
+    let base = events(sql, days, among);
     let taken: Vec<String> = steps.iter().map(|step| passes_all(sql, step)).collect();
     let columns: Vec<String> = taken.iter().enumerate().map(|(n, step)| format!("({step}) AS m{n}")).collect();
     let any: Vec<String> = taken.iter().map(|step| format!("({step})")).collect();

@@ -17,6 +17,9 @@ pub(crate) trait Dialect: Sync + Debug {
     /// Whether a column is one of a few numbers, to be found by an index where there is one. `few` is a statement of one
     /// column.
     fn is_among(&self, column: &str, few: &str) -> String;
+
+    /// Whether a column is one of the numbers of a bound list.
+    fn is_one_of(&self, column: &str, list: &str) -> String;
 }
 
 /// How statements for an engine are written.
@@ -47,6 +50,10 @@ impl Dialect for DuckDb {
     fn is_among(&self, column: &str, few: &str) -> String {
         format!("{column} IN ({few})")
     }
+
+    fn is_one_of(&self, column: &str, list: &str) -> String {
+        format!("{column} IN (SELECT unnest({list}))")
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,5 +80,9 @@ impl Dialect for Postgres {
         // The bounds say less, but rows kept as columns are passed over by them.
         let bound = |of: &str| format!("(SELECT {of}(few.one) FROM ({few}) AS few (one))");
         format!("{column} = ANY(ARRAY({few})) AND {column} >= {} AND {column} <= {}", bound("min"), bound("max"))
+    }
+
+    fn is_one_of(&self, column: &str, list: &str) -> String {
+        format!("{column} = ANY({list})")
     }
 }

@@ -8,7 +8,9 @@ use futures::StreamExt;
 use pistats_core::{EventId, Zone};
 use pistats_proto::query::v1::query_service_server::QueryService;
 use pistats_proto::query::v1::{Dimension, ExportRequest, ExportResponse, ExportedEvent, Operator};
-use pistats_store::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use pistats_store::{
+    Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Snapshot, Statement, Store,
+};
 use pistats_testkit::OracleEvent;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -98,6 +100,10 @@ impl Store for Counted {
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
         self.store.commit(commit).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        self.store.snapshot().await
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {

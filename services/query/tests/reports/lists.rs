@@ -7,7 +7,9 @@ use pistats_core::report::{Bots, Breakdown, Compare, Dimension, Metric, Selectio
 use pistats_core::time::Range;
 use pistats_core::{Day, Micros, Zone};
 use pistats_query::lists::{self, BitmapCache, Sheets};
-use pistats_store::{Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Statement, Store};
+use pistats_store::{
+    Answer, Checkpoint, Commit, Engine, Error, Lookup, Refresh, Refreshed, Snapshot, Statement, Store,
+};
 use pistats_testkit::histories::{BITMAP_DIMENSIONS, Question, zones};
 use pistats_testkit::{Oracle, OracleEvent};
 use rand::rngs::StdRng;
@@ -197,6 +199,10 @@ impl Store for Spy {
 
     async fn commit(&self, commit: Commit) -> Result<(), Error> {
         self.store.commit(commit).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        self.store.snapshot().await
     }
 
     async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {

@@ -50,8 +50,8 @@ mod raw_rows;
 use crate::warehouse::Emptied;
 use async_trait::async_trait;
 use pistats_store::{
-    Answer, Checkpoint, Commit, DuckConfig, DuckStore, Engine, Error, Lookup, PgConfig, PgStore, Refresh, Refreshed,
-    Statement, Store, Variant,
+    Checkpoint, Commit, DuckConfig, DuckStore, Engine, Error, Lookup, PgConfig, PgStore, Refresh, Refreshed, Snapshot,
+    Store, Variant,
 };
 use pistats_testkit::postgres::{self, Database};
 use std::sync::Arc;
@@ -107,8 +107,8 @@ impl Store for OnDatabase {
         self.store.commit(commit).await
     }
 
-    async fn read(&self, statements: Vec<Statement>) -> Result<Answer, Error> {
-        self.store.read(statements).await
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        self.store.snapshot().await
     }
 
     async fn refresh(&self, work: Refresh) -> Result<Refreshed, Error> {
