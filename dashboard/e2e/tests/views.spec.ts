@@ -183,6 +183,13 @@ test("more sites than a browser can watch come by pages, and all of them are in 
     if (shown !== "76 – 80") await page.getByRole("button", { name: "After", exact: true }).click();
   }
   await expect(rows).toHaveCount(5);
+  // The page stands in the address.
+  await page.goBack();
+  await expect(status).toContainText("51 – 75");
+  await page.goForward();
+  await page.reload();
+  await expect(status).toContainText("76 – 80");
+  await expect(rows).toHaveCount(5);
   const file = JSON.parse(await taken(page, "all sites", "JSON")) as Record<string, unknown>[];
   const own = file.filter(({ site }) => String(site).startsWith(many));
   expect(own.length).toBe(80);

@@ -12,12 +12,15 @@ use sqlx::query::Query;
 use sqlx::types::Uuid;
 use sqlx::{AssertSqlSafe, Column, Encode, PgConnection, Postgres, Row, Type, ValueRef};
 
-/// A value without a type: the statement decides what it is.
+/// The type of a value of which the statement decides what it is.
+pub(super) const UNTYPED: PgTypeInfo = PgTypeInfo::with_oid(Oid(705));
+
+/// NULL of any type.
 struct Untyped;
 
 impl Type<Postgres> for Untyped {
     fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(Oid(705))
+        UNTYPED
     }
 }
 

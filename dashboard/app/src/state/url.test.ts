@@ -23,10 +23,11 @@ function stateOf(dice: Random): State {
     retention: { by: (["day", "week", "month"] as const)[dice(3)] ?? "week", mode: dice(2) ? "first" : "recurring", week: dice(2) ? "monday" : "sunday", start: filters(), returning: filters() },
     funnel: { steps: Array.from({ length: dice(4) }, filters), limit: dice(2) * 3600, order: dice(2) ? "loose" : "strict", reentry: dice(2) === 0 },
     visitor: dice(2) ? "" : "0123456789abcdef0123456789abcdef",
-    segment: USUAL.segment, campaign: USUAL.campaign,
+    segment: USUAL.segment, campaign: USUAL.campaign, sites: USUAL.sites,
   };
   // Which segment is shown belongs to its view alone.
   if (state.view === "segments") state.segment = { id: textOf(dice), isEdited: dice(2) === 0, tree: textOf(dice) };
+  if (state.view === "sites") state.sites = { offset: dice(1_000), search: textOf(dice) };
   if (state.view === "campaigns") state.campaign = { id: textOf(dice), isEdited: dice(2) === 0, segment: textOf(dice) };
   if (dice(2)) state.interval = "day";
   if (dice(3) === 0) state.list = { by: "page", offset: dice(3) * 100, search: textOf(dice), order: "events" };

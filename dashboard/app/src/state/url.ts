@@ -57,6 +57,13 @@ export interface CampaignChoice {
   segment: string;
 }
 
+/** Which of all sites are shown. */
+export interface SitesChoice {
+  /** Sites before the first one shown. */
+  offset: number;
+  search: string;
+}
+
 export interface State {
   view: View;
   /** Name of the site. */
@@ -77,6 +84,7 @@ export interface State {
   visitor: string;
   segment: SegmentChoice;
   campaign: CampaignChoice;
+  sites: SitesChoice;
 }
 
 export const USUAL: State = {
@@ -84,6 +92,7 @@ export const USUAL: State = {
   retention: { by: "week", mode: "first", week: "monday", start: [], returning: [] },
   funnel: { steps: [], limit: 0, order: "loose", reentry: false },
   visitor: "", segment: { id: "", isEdited: false, tree: "" }, campaign: { id: "", isEdited: false, segment: "" },
+  sites: { offset: 0, search: "" },
 };
 
 const CARDS = ["sources", "pages", "places", "devices", "events"];
@@ -132,6 +141,10 @@ export function writeState(state: State): string {
     put("edit", state.campaign.isEdited ? "yes" : "");
     put("segment", state.campaign.segment);
   }
+  if (state.view === "sites") {
+    put("after", String(state.sites.offset), "0");
+    put("named", state.sites.search);
+  }
   const text = query.toString();
   return `/${state.view === "overview" ? "" : state.view}${text && "?"}${text}`;
 }
@@ -170,6 +183,7 @@ export function readState(address: { pathname: string; search: string }): State 
     visitor: query.get("visitor") ?? "",
     segment: view === "segments" ? { id: query.get("segment") ?? "", isEdited, tree: query.get("tree") ?? "" } : USUAL.segment,
     campaign: view === "campaigns" ? { id: query.get("campaign") ?? "", isEdited, segment: query.get("segment") ?? "" } : USUAL.campaign,
+    sites: view === "sites" ? { offset: natural(query.get("after")), search: query.get("named") ?? "" } : USUAL.sites,
   };
   const interval = query.get("interval") as IntervalKey | null;
   if (interval && INTERVALS.includes(interval)) state.interval = interval;

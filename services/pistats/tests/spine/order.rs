@@ -2,6 +2,7 @@
 
 use crate::harness::{Instance, Site};
 use crate::reports;
+use crate::topology::is_apart;
 use pistats::import::{FileIds, Format};
 use pistats_proto::ingest::v1::Event;
 use pistats_testkit::data::{self, Set};
@@ -71,12 +72,17 @@ async fn assert_any_order(set: Set, most: usize, commit_events: usize, batch: us
     instance.stop().await;
 }
 
+/// With the roles apart fewer events do: a commit is a dozen round trips there, and every report is asked of six sites.
+fn or_apart(one: usize, apart: usize) -> usize {
+    if is_apart() { apart } else { one }
+}
+
 const USAGOV: (&str, &str) = ("2012-12-31", "2013-05-18");
 const ELASTIC: (&str, &str) = ("2015-05-16", "2015-05-21");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_of_one_event_in_any_order_give_the_same_answers() {
-    assert_any_order(Set::Elastic, 800, 1, 1, ELASTIC).await;
+    assert_any_order(Set::Elastic, or_apart(800, 150), 1, 1, ELASTIC).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,5 +92,5 @@ async fn commits_of_a_hundred_events_in_any_order_give_the_same_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_of_ten_thousand_events_in_any_order_give_the_same_answers() {
-    assert_any_order(Set::Usagov, usize::MAX, 10_000, 500, USAGOV).await;
+    assert_any_order(Set::Usagov, or_apart(usize::MAX, 30_000), 10_000, 500, USAGOV).await;
 }

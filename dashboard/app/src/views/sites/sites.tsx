@@ -1,7 +1,7 @@
 // All sites in one view: each site's numbers by its own read key, all of them over the one stream. A browser may watch 150 reports
 // and a site takes up to four of them, so many sites come by pages; the file has them all.
 
-import { useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { calls } from "../../calls/clients.js";
 import type { Site } from "../../calls/session.js";
 import type { Metrics } from "../../gen/pistats/query/v1/query_pb.js";
@@ -23,6 +23,7 @@ import { sameHours } from "../../state/compare.js";
 import { addressOf, go, state as page } from "../../state/page.js";
 import { everything, realtime, totals, traffic } from "../../state/questions.js";
 import { resolve } from "../../state/range.js";
+import { useStore } from "../../state/store.js";
 import type { State } from "../../state/url.js";
 import { localDay } from "../../state/zone.js";
 import { useContext, useSession } from "../context.js";
@@ -40,11 +41,11 @@ interface Shown {
 
 export function Sites() {
   const { sites, instance } = useSession();
-  const [search, setSearch] = useState("");
-  const [offset, setOffset] = useState(0);
+  const { search, offset } = useStore(page).sites;
   const found = sites.filter(({ name }) => name.toLowerCase().includes(search.toLowerCase()));
   const from = Math.min(offset, Math.floor(Math.max(0, found.length - 1) / PAGE) * PAGE);
   const rows = found.slice(from, from + PAGE);
+  const turn = (to: number) => go({ sites: { search, offset: to } });
   const all = useRef(new Map<string, Shown>());
   // What is not on the screen any more stands still.
   for (const name of all.current.keys()) if (!rows.some((site) => site.name === name)) all.current.delete(name);
@@ -67,7 +68,7 @@ export function Sites() {
         <div class="bar-end"><SitesRange site={first} /></div>
       </div>
       <section class="card" aria-label="All sites">
-        {sites.length > PAGE && <header class="card-head"><Search value={search} onChange={(text) => { setSearch(text); setOffset(0); }} what="sites" /></header>}
+        {sites.length > PAGE && <header class="card-head"><Search value={search} onChange={(text) => go({ sites: { search: text, offset: 0 } }, true)} what="sites" /></header>}
         <div class="wide" tabIndex={0} role="region" aria-label="Sites">
           <table class="table sites">
             <thead>
@@ -84,9 +85,9 @@ export function Sites() {
         <footer class={sites.length > PAGE ? "card-foot pages" : "card-foot"}>
           {sites.length > PAGE && (
             <>
-              <button type="button" class="button" disabled={from === 0} onClick={() => setOffset(from - PAGE)}><Icon name="left" /> Before</button>
+              <button type="button" class="button" disabled={from === 0} onClick={() => turn(from - PAGE)}><Icon name="left" /> Before</button>
               <span role="status">{found.length > 0 ? `${whole(from + 1)} – ${whole(from + rows.length)} of ${whole(found.length)}` : "No site is named so"}</span>
-              <button type="button" class="button" disabled={from + PAGE >= found.length} onClick={() => setOffset(from + PAGE)}>After <Icon name="right" /></button>
+              <button type="button" class="button" disabled={from + PAGE >= found.length} onClick={() => turn(from + PAGE)}>After <Icon name="right" /></button>
             </>
           )}
           <Downloads what="all sites" name={["sites"]} table={table} />
