@@ -1,6 +1,6 @@
 //! Campaigns end to end: pages subscribe, people send, and a push service that others wrote decrypts every message.
 
-use crate::harness::Instance;
+use crate::harness::{Instance, Site};
 use crate::process::Server;
 use pistats::client::{Authorized, channel};
 use pistats::config::Config;
@@ -50,6 +50,8 @@ impl Shop {
         let (write, server_key) = (secret(Scope::Write), secret(Scope::Server));
         let wish = CreateKeyRequest { site_id, scope: Scope::Manage.into(), name: "m".into() };
         let manage = admin.create_key(wish).await.unwrap().into_inner().key.unwrap().secret;
+        // The collector is another process, perhaps.
+        Site { server: url.to_owned(), read: secret(Scope::Read), server_key: server_key.clone() }.is_known().await;
         let mut pages = PushServiceClient::new(channel(url, &write).unwrap());
         let since = Instant::now();
         let key = loop {
