@@ -22,10 +22,6 @@ export PATH := $(CURDIR)/tools/bin:$(CURDIR)/tools/node_modules/.bin:$(PATH)
 RUN ?= --data ./data --demo
 BENCH ?= bench-import $(TARGET)/pistats
 
-# What the second pass leaves out: whole real inputs, which take PostgreSQL on two cores minutes each. By hand:
-# PISTATS_TEST_TOPOLOGY=apart, the names below as arguments, --test-threads=1.
-BY_HAND := --skip references::msnbc --skip funnels:: --skip zones::a_real_input --skip replay::what_was_deleted
-
 .PHONY: help deps dashboard build run test test-programs lint lint-rust lint-proto lint-compose proto-baseline bench bench-watch ghz
 
 help: ## List the targets
@@ -49,7 +45,7 @@ test-programs: # strace, grpcurl, PostgreSQL, Chromium and others, which some te
 
 test: deps dashboard test-programs ## Run all tests; the spine's once more with the roles apart; the browser's at the end
 	$(CARGO) test --release --workspace --no-fail-fast
-	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine -- $(BY_HAND)
+	PISTATS_TEST_TOPOLOGY=apart $(CARGO) test --release --workspace --no-fail-fast --test spine
 	@tools/dashboard test
 	@PISTATS=$(abspath $(TARGET))/pistats tools/dashboard e2e
 

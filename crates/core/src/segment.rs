@@ -22,6 +22,8 @@
 //! - **Member** of another segment, at the same moment.
 //! - **Windows** are whole local days: the last N days are today and the N - 1 before it. Events of days to come (a client's
 //!   clock) lie in no window of last days until their day; without a window every event counts.
+//! - **At the end of a day** that is over a tree means what it would have meant had nothing happened after it, by the times of
+//!   events: one that came late counts on its day.
 //! - **Values** are compared bytewise; an absent value is "". Of several topics one is enough (`is not`: none is). A number is
 //!   what [`Number::parse`] reads; anything else is neither greater nor less.
 //!
@@ -39,7 +41,7 @@ pub use check::{Book, Unresolved, check, depth, members, nodes, resolve};
 pub use condition::{Condition, Facts, Number, Subject, Test};
 pub use matcher::{Matcher, Move};
 pub use sentence::{Names, sentence};
-pub use sets::{Leaf, Plan, Sets, plan};
+pub use sets::{Leaf, Plan, Sets, plan, plan_at_end_of};
 
 use crate::Day;
 use std::fmt;

@@ -105,6 +105,22 @@ test("a segment of three clauses is built by clicking, its count is that of the 
   await page.getByRole("button", { name: "Keep the segment" }).click();
   await expect(page.getByRole("heading", { name: "Good customers" })).toBeVisible();
   await expect(total(page, "Size")).toHaveText(whole(expected + 1));
+  // The size at the end of each day before, as it would have been seen then.
+  const chart = page.getByRole("application", { name: /^Size/ });
+  await expect(page.getByText("At the end of each day.")).toBeVisible();
+  await chart.press("End");
+  await expect(chart.getByRole("status")).toContainText(`Size: ${whole(expected + 1)} so far`);
+  const past: number[] = [];
+  for (let back = 1; back < 30; back++) {
+    const until = (own: Sent[]) => own.filter((event) => daysAgo(event, now) >= back);
+    const seenThen = (own: Sent[]) => own.some((event) => daysAgo(event, now) < back + 21);
+    const size = visitors.map(until).filter((own) => own.length > 0 && bought(own) && seenThen(own) && latest(own) !== "DE").length;
+    await chart.press("ArrowLeft");
+    await expect(chart.getByRole("status")).toContainText(new RegExp(`Size: ${whole(size)}(?!\\d)`));
+    await expect(chart.getByRole("status")).not.toContainText("so far");
+    past.push(size);
+  }
+  expect(new Set(past).size).toBeGreaterThan(5);
   await send(server, site, [{ visitor: "newer", name: "purchase", country: "US" }, { visitor: "newer", name: "purchase", country: "US", ago: 60_000 }]);
   await expect(total(page, "Size")).toHaveText(whole(expected + 2));
   await expect(total(page, "Entered")).toHaveText("1");

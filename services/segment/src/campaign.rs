@@ -16,6 +16,7 @@
 //!
 //! It is not responsible for encryption, addresses and what an answer means (crates/push), nor for who is in a segment.
 
+mod answered;
 mod answers;
 mod audience;
 mod browser;
@@ -36,4 +37,4 @@ mod usual;
 pub use channel::Channel;
 pub use enters::Enters;
 pub(crate) use enters::Followed;
-pub use service::{Push, PushSettings};
+pub use service::{Push, PushSettings, Sending};

@@ -2,7 +2,7 @@
 
 use crate::status;
 use pistats_core::directory::Site;
-use pistats_core::segment::{Book, Names, Node, SegmentId, check, members, sentence};
+use pistats_core::segment::{Book, Names, Node, SegmentId, check, members, resolve, sentence};
 use pistats_proto::convert::segment::tree;
 use pistats_proto::segment::v1 as wire;
 use pistats_store::{SegmentRow, Segments};
@@ -66,6 +66,11 @@ impl Kept {
     /// Whether a tree may be kept as `own` (a new one: none).
     pub(crate) fn check(&self, tree: &Node, own: Option<SegmentId>) -> Result<(), Status> {
         check(tree, own, &self.book).map_err(|fault| status::unresolved(&fault))
+    }
+
+    /// A tree with its members in their places.
+    pub(crate) fn resolved(&self, tree: &Node) -> Result<Node, Status> {
+        resolve(tree, &self.book).map_err(|fault| status::unresolved(&fault))
     }
 
     /// What a tree means.

@@ -17,9 +17,10 @@ mod kept;
 mod members;
 mod reading;
 mod service;
+mod sizes;
 mod status;
 mod watch;
 
-pub use campaign::{Channel, Enters, Push, PushSettings};
+pub use campaign::{Channel, Enters, Push, PushSettings, Sending};
 pub use reading::{Members, Reader, Reading, Written};
 pub use service::{Segment, Settings};

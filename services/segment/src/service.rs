@@ -4,10 +4,10 @@ use crate::campaign::{Channel, Followed, Push, PushSettings};
 use crate::kept::{self, Kept, MOST_SEGMENTS};
 use crate::reading::{Members, Reader, Reading};
 use crate::watch::{self, Hub};
-use crate::{members, status};
+use crate::{members, sizes, status};
 use futures::stream::{BoxStream, try_unfold};
 use pistats_core::directory::Site;
-use pistats_core::segment::{Amount, Counted, Did, Node, Plan, SegmentId, Window, plan, resolve};
+use pistats_core::segment::{Amount, Counted, Did, Node, Plan, SegmentId, Window, plan};
 use pistats_core::{Micros, Scope};
 use pistats_proto::convert::query::as_of;
 use pistats_proto::convert::segment as convert;
@@ -113,11 +113,10 @@ impl Shared {
 
     /// The plan of a tree at a moment.
     pub(crate) fn plan(&self, site: &Site, kept: &Kept, tree: &Node, now: Micros) -> Result<Plan, Status> {
-        let resolved = resolve(tree, &kept.book).map_err(|fault| status::unresolved(&fault))?;
-        Ok(plan(&resolved, site.zone.day_of(now)))
+        Ok(plan(&kept.resolved(tree)?, site.zone.day_of(now)))
     }
 
-    async fn members(&self, site: &Site, plan: Plan, only_sql: bool) -> Result<Members, Status> {
+    pub(crate) async fn members(&self, site: &Site, plan: Plan, only_sql: bool) -> Result<Members, Status> {
         self.reading.members(site, plan, only_sql).await
     }
 }
@@ -307,6 +306,17 @@ impl SegmentService for Segment {
             is_first: true,
         };
         Ok(Response::new(Box::pin(try_unfold(pages, Pages::next))))
+    }
+
+    type ListSizesStream = BoxStream<'static, Result<ListSizesResponse, Status>>;
+
+    async fn list_sizes(&self, request: Request<ListSizesRequest>) -> Result<Response<Self::ListSizesStream>, Status> {
+        let site = self.shared.site(&request, READERS)?;
+        let ListSizesRequest { id, days } = request.into_inner();
+        let days = sizes::days(days)?;
+        let kept = self.kept(&site).await?;
+        let tree = kept.resolved(kept.tree(convert::id("id", &id).map_err(status::invalid)?)?)?;
+        Ok(Response::new(sizes::open(self.shared.clone(), site, tree, days)))
     }
 
     type WatchSegmentStream = BoxStream<'static, Result<WatchSegmentResponse, Status>>;

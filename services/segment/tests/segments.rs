@@ -5,9 +5,10 @@ mod house;
 
 use futures::StreamExt;
 use house::{House, MANAGE, OTHER, READ, asked, did};
-use pistats_core::Micros;
+use pistats_core::{Day, Micros};
 use pistats_proto::segment::v1::segment_service_server::SegmentService;
 use pistats_proto::segment::v1::*;
+use pistats_segment::Reading;
 use tonic::Code;
 use tonic_types::StatusExt;
 
@@ -119,6 +120,28 @@ async fn a_preview_tells_count_sentence_sql_and_what_it_was_read_from() {
         PreviewRequest { what: Some(preview_request::What::Root(did("purchase"))), sample: 101, ..Default::default() };
     let refused = house.service.preview(asked(READ, many)).await.unwrap_err();
     assert_eq!(refused.get_details_bad_request().unwrap().field_violations[0].field, "sample");
+}
+
+#[tokio::test]
+async fn sizes_are_told_by_day_today_first_a_year_at_most() {
+    let house = House::new();
+    house.world.be(&[1, 3]);
+    let made = create(&house, "Buyers", did("purchase")).await;
+    let list = async |key, days| {
+        let request = ListSizesRequest { id: made.id.clone(), days };
+        Ok::<_, tonic::Status>(house.service.list_sizes(asked(key, request)).await?.into_inner())
+    };
+    let today = house.world.now().0.div_euclid(Micros::DAY) as i32;
+    for (days, told) in [(0, 30), (1, 1), (366, 366)] {
+        let sizes: Vec<_> = list(READ, days).await.unwrap().map(Result::unwrap).collect().await;
+        let seen: Vec<_> = sizes.iter().map(|size| (size.day.clone(), size.size, size.is_over)).collect();
+        let expected: Vec<_> = (0..told).map(|back| (Day(today - back).to_string(), 2, back > 0)).collect();
+        assert_eq!(seen, expected);
+        assert!(sizes.iter().all(|size| size.as_of.is_some()));
+    }
+    let refused = list(READ, 367).await.err().unwrap();
+    assert_eq!(refused.get_details_bad_request().unwrap().field_violations[0].field, "days");
+    assert_eq!(list(OTHER, 1).await.err().unwrap().code(), Code::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,8 +21,11 @@ pub enum Leaf {
         counted: Counted,
         days: Option<(Day, Day)>,
     },
-    /// Visitors whose latest event passes.
-    Latest(Condition),
+    /// Visitors whose latest event of these days passes.
+    Latest {
+        condition: Condition,
+        days: Option<(Day, Day)>,
+    },
     Sequence {
         steps: Vec<Vec<Condition>>,
         within_us: Option<i64>,
@@ -35,6 +38,27 @@ pub enum Leaf {
     },
 }
 
+impl Leaf {
+    /// The leaf without anything after a day; nothing where all of its days are later.
+    fn until(self, day: Day) -> Option<Leaf> {
+        let cut = |days: Option<(Day, Day)>| {
+            let (first, last) = days.unwrap_or((FIRST_DAY, LAST_DAY));
+            (first <= day).then_some(Some((first, last.min(day))))
+        };
+        Some(match self {
+            Leaf::Did { conditions, at_least, counted, days } => {
+                Leaf::Did { conditions, at_least, counted, days: cut(days)? }
+            }
+            Leaf::Latest { condition, days } => Leaf::Latest { condition, days: cut(days)? },
+            Leaf::Sequence { steps, within_us, days } => Leaf::Sequence { steps, within_us, days: cut(days)? },
+            Leaf::FirstSeen { first, last } => {
+                let (first, last) = cut(Some((first, last)))??;
+                Leaf::FirstSeen { first, last }
+            }
+        })
+    }
+}
+
 /// How leaves are put together.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Sets {
@@ -42,7 +66,7 @@ pub enum Sets {
     Leaf(usize),
     /// The intersection of `all`, which holds at least one, without any of `but`.
     Both { all: Vec<Sets>, but: Vec<Sets> },
-    /// The union; at least one.
+    /// The union; of none, nobody.
     Any(Vec<Sets>),
 }
 
@@ -58,26 +82,17 @@ pub struct Plan {
 pub(crate) const FIRST_DAY: Day = Day(-1_000_000);
 pub(crate) const LAST_DAY: Day = Day(1_000_000);
 
-/// Plans a tree without members ([`resolve`](super::resolve)) for a day.
+/// Plans a tree without members ([`resolve`](super::resolve)) for a day that is going on.
 ///
 /// A member that is left selects nobody.
 pub fn plan(tree: &Node, today: Day) -> Plan {
-    let mut planner = Planner { leaves: Vec::new(), today };
-    let root = planner.node(tree);
-    let sets = match root {
-        Signed { complement: true, sets, .. } => {
-            let everybody = planner.everybody();
-            Sets::Both { all: vec![everybody], but: vec![sets] }
-        }
-        Signed { clean: false, sets, .. } => {
-            let everybody = planner.everybody();
-            Sets::Both { all: vec![sets, everybody], but: vec![] }
-        }
-        Signed { sets, .. } => sets,
-    };
-    Plan { leaves: planner.leaves, sets }
+    Planner { leaves: Vec::new(), today, is_over: false }.plan(tree)
 }
 
+/// Plans a tree as [`plan`] does, for the end of a day: as if nothing had happened after it.
+pub fn plan_at_end_of(tree: &Node, day: Day) -> Plan {
+    Planner { leaves: Vec::new(), today: day, is_over: true }.plan(tree)
+}
 /// A set, or all visitors but a set.
 struct Signed {
     complement: bool,
@@ -106,10 +121,24 @@ impl Several {
 struct Planner {
     leaves: Vec<Leaf>,
     today: Day,
+    /// Whether nothing after `today` counts.
+    is_over: bool,
 }
 
 impl Planner {
+    fn plan(mut self, tree: &Node) -> Plan {
+        let sets = match self.node(tree) {
+            Signed { complement: true, sets, .. } => Sets::Both { all: vec![self.everybody()], but: vec![sets] },
+            Signed { clean: false, sets, .. } => Sets::Both { all: vec![sets, self.everybody()], but: vec![] },
+            Signed { sets, .. } => sets,
+        };
+        Plan { leaves: self.leaves, sets }
+    }
+
     fn leaf(&mut self, leaf: Leaf) -> Sets {
+        let leaf = if self.is_over { leaf.until(self.today) } else { Some(leaf) };
+        // Only of days to come: nobody.
+        let Some(leaf) = leaf else { return Sets::Any(vec![]) };
         let known = self.leaves.iter().position(|known| *known == leaf);
         Sets::Leaf(known.unwrap_or_else(|| {
             self.leaves.push(leaf);
@@ -150,7 +179,7 @@ impl Planner {
                 let inner = self.node(of);
                 Signed { complement: !inner.complement, ..inner }
             }
-            Node::Latest(condition) => positive(self.leaf(Leaf::Latest(condition.clone()))),
+            Node::Latest(condition) => positive(self.leaf(Leaf::Latest { condition: condition.clone(), days: None })),
             Node::Did(did) => self.did(did),
             Node::Sequence(Sequence { steps, within_us, window }) => {
                 let days = window.days(self.today);

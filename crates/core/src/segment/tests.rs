@@ -149,6 +149,34 @@ fn everybody_is_read_only_where_the_answer_needs_them() {
 }
 
 #[test]
+fn at_the_end_of_a_day_nothing_after_it_is_read() {
+    let day = Day(10);
+    let at_the_end = |tree: &Node| plan_at_end_of(tree, day);
+    let once = |days| Leaf::Did {
+        conditions: vec![is(Dimension::EventName, "purchase")],
+        at_least: 1,
+        counted: Counted::Events,
+        days: Some(days),
+    };
+    let ever = did("purchase", Amount::AtLeast(1), Window::Ever);
+    assert_eq!(at_the_end(&ever).leaves, [once((Day(-1_000_000), day))]);
+    assert_eq!(at_the_end(&bought()).leaves, [once((Day(9), day))]);
+    let between = |first, last| did("purchase", Amount::AtLeast(1), Window::Between(Day(first), Day(last)));
+    assert_eq!(at_the_end(&between(8, 12)).leaves, [once((Day(8), day))]);
+    let nobody = at_the_end(&between(11, 12));
+    assert_eq!((nobody.leaves, nobody.sets), (vec![], Sets::Any(vec![])));
+    // Both mean the same on this day, and are read once.
+    assert_eq!(at_the_end(&Node::Any(vec![between(9, 10), bought()])).leaves.len(), 1);
+    let seen = |end, when| at_the_end(&Node::Seen(Seen { end, when })).leaves;
+    let (first, last) = (Day(3), day);
+    assert_eq!(seen(End::First, When::Since(Day(3)))[0], Leaf::FirstSeen { first, last });
+    assert_eq!(seen(End::Last, When::LastDays(2)).len(), 1, "there are no later days to be seen on");
+    let latest = at_the_end(&Node::Latest(is(Dimension::Country, "DE")));
+    let days = Some((Day(-1_000_000), day));
+    assert_eq!(latest.leaves, [Leaf::Latest { condition: is(Dimension::Country, "DE"), days }]);
+}
+
+#[test]
 fn a_window_ends_at_midnight_without_any_event() {
     let zone = Zone::utc();
     let mut matcher = Matcher::new(bought(), &zone, Micros(0));

@@ -31,9 +31,13 @@ impl Encode<'_, Postgres> for Untyped {
 }
 
 /// Runs a statement and gathers its rows.
+///
+/// It is planned anew each time (`plan_cache_mode`). Without values a prepared one would keep its plan all the same, and the server
+/// tells others of a new chunk of a hypertable a moment after the commit that made it can be seen: in that moment an old plan reads
+/// all chunks but that one (S-3).
 pub(super) async fn query(conn: &mut PgConnection, statement: &Statement) -> Result<Rows, Error> {
     // The texts are the planners'; values are bound.
-    let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone()));
+    let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone())).persistent(!statement.values.is_empty());
     for value in &statement.values {
         query = bind(query, value);
     }

@@ -60,12 +60,25 @@ pub(super) async fn copy(
     rows: usize,
     fill: impl Fn(usize, &mut Row<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    if rows == 0 {
-        return Ok(());
+    let taken = match rows {
+        0 => 0,
+        1..=FEW => insert(conn, table, fields, rows, fill).await?,
+        _ => stream(conn, table, fields, rows, fill).await?,
+    };
+    if taken != rows as u64 {
+        return Err(Error::Engine(format!("{taken} of {rows} rows went into {table}")));
     }
-    if rows <= FEW {
-        return insert(conn, table, fields, rows, fill).await;
-    }
+    Ok(())
+}
+
+/// Many rows, as a COPY; how many the server took.
+async fn stream(
+    conn: &mut PgConnection,
+    table: &str,
+    fields: i16,
+    rows: usize,
+    fill: impl Fn(usize, &mut Row<'_>) -> Result<(), Error>,
+) -> Result<u64, Error> {
     let mut copying = conn.copy_in_raw(&format!("COPY {table} FROM STDIN (FORMAT binary)")).await.map_err(engine)?;
     let mut out = CopyRows::new();
     for number in 0..rows {
@@ -78,21 +91,17 @@ pub(super) async fn copy(
     out.bytes.extend_from_slice(&(-1i16).to_be_bytes());
     copying.send(out.bytes.as_slice()).await.map_err(engine)?;
     // Only here the server says whether it took the rows.
-    let taken = copying.finish().await.map_err(engine)?;
-    if taken != rows as u64 {
-        return Err(Error::Engine(format!("{taken} of {rows} rows went into {table}")));
-    }
-    Ok(())
+    copying.finish().await.map_err(engine)
 }
 
-/// The same for few rows, as one statement.
+/// Few rows, as one statement; how many the server took.
 async fn insert(
     conn: &mut PgConnection,
     table: &str,
     fields: i16,
     rows: usize,
     fill: impl Fn(usize, &mut Row<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     let mut bytes = Vec::new();
     for number in 0..rows {
         fill(number, &mut Row(&mut bytes))?;
@@ -110,11 +119,7 @@ async fn insert(
     for value in values(&bytes) {
         query = query.bind(Field(value));
     }
-    let taken = query.execute(conn).await.map_err(engine)?.rows_affected();
-    if taken != rows as u64 {
-        return Err(Error::Engine(format!("{taken} of {rows} rows went into {table}")));
-    }
-    Ok(())
+    Ok(query.execute(conn).await.map_err(engine)?.rows_affected())
 }
 
 /// The fields that were written, without their lengths; `None` is NULL.

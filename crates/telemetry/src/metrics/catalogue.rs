@@ -40,6 +40,7 @@ pub enum Teller {
     Ingest,
     Aggregate,
     Query,
+    Segment,
     /// An Ingest that ships its log elsewhere.
     Forwarder,
     /// Who reads or writes Fluvio.
@@ -53,6 +54,7 @@ impl Teller {
             Teller::Ingest => "ingest",
             Teller::Aggregate => "aggregate",
             Teller::Query => "query",
+            Teller::Segment => "segment",
             Teller::Forwarder => "ingest that forwards",
             Teller::Fluvio => "log on Fluvio",
         }
@@ -153,6 +155,10 @@ catalogue! {
         "Open streams of watched reports.";
     WATCHED: "pistats.query.watch.reports", Gauge, Of("{report}"), [], Query,
         "Different reports that are watched, or were a moment ago.";
+    PUSH_ANSWERS: "pistats.push.answers", Counter, Of("{message}"), ["outcome"], Segment,
+        "What became of tries to send a message of a campaign: `accepted` by the push service, subscription `gone`, `too_large`, `rate_limited`, `try_later`, `rejected`, `uncertain`, or `not_sent`. A message that is tried again counts again.";
+    PUSH_ON_THEIR_WAY: "pistats.push.on_their_way", Gauge, Of("{message}"), [], Segment,
+        "Messages that were begun and are not answered yet. After a crash so many are uncertain.";
     SPOOL_RECORDS: "pistats.spool.records", Gauge, Of("{record}"), [], Forwarder,
         "Records that are on disk here and not yet shipped.";
     SPOOL_SIZE: "pistats.spool.size", Gauge, Bytes, [], Forwarder,

@@ -8,6 +8,7 @@ import { childPath, faultsOf, ownFaults } from "./faults.js";
 import { fromCell, fromFilters } from "./from.js";
 import { STARTERS } from "./starters.js";
 import { TEST_NAMES, testsOf, type ConditionChoice, type Test } from "./condition.js";
+import { byDay } from "./sizes.js";
 import { take, type Watched } from "./watch.js";
 
 const KINDS: Kind[] = ["all", "any", "latest", "did", "sequence", "seen", "member_of"];
@@ -116,4 +117,18 @@ it("a watched segment counts nobody as entered by a snapshot, and goes on after 
   for (const next of [message(0n, 5n, 5n, 0n), message(1n, 7n, 3n, 1n), message(0n, 9n, 9n, 0n)]) watched = take(watched, next);
   expect(watched).toMatchObject({ size: 9, entered: 3, left: 1 });
   expect(watched.moves.map(({ size }) => size)).toEqual([5, 7, 9]);
+});
+
+describe("sizes by day", () => {
+  const sizes = new Map([["2026-03-01", 7], ["2026-02-28", 5]]);
+
+  it("stand in the order of their days, and those that are not counted yet are none", () => {
+    expect(byDay({ sizes, isWhole: false }, "2026-03-01", 3, undefined)).toEqual([
+      { day: "2026-02-27", size: undefined }, { day: "2026-02-28", size: 5 }, { day: "2026-03-01", size: 7 },
+    ]);
+  });
+
+  it("end with the size that is watched, zero included", () => {
+    for (const now of [9, 0]) expect(byDay({ sizes, isWhole: true }, "2026-03-01", 1, now)).toEqual([{ day: "2026-03-01", size: now }]);
+  });
 });

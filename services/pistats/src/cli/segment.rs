@@ -92,6 +92,16 @@ pub enum SegmentCommand {
         #[arg(long, default_value_t = 0)]
         limit: u64,
     },
+    /// Lists a segment's size by day, today first
+    Sizes {
+        #[command(flatten)]
+        args: SegmentArgs,
+        /// Id or name
+        segment: String,
+        /// Today and the days before it, at most 366
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+    },
     /// Shows a segment's size, and who enters and leaves, as it changes
     Watch {
         #[command(flatten)]

@@ -80,6 +80,17 @@ pub async fn run(command: SegmentCommand) -> Result<(), Failure> {
                 page.visitors.iter().for_each(|visitor| say!("{visitor}"));
             }
         }
+        SegmentCommand::Sizes { args, segment, days } => {
+            let mut client = client(&args, Scope::Read)?;
+            let id = id_of(&mut client, &segment).await?;
+            let mut sizes = client.list_sizes(ListSizesRequest { id, days }).await.map_err(failed)?.into_inner();
+            while let Some(ListSizesResponse { day, size, is_over, .. }) = sizes.message().await.map_err(failed)? {
+                match args.json {
+                    true => say!("{}", json!({"day": day, "size": size, "is_over": is_over})),
+                    false => say!("{day}  {} visitors", table::number(size)),
+                }
+            }
+        }
         SegmentCommand::Watch { args, segment, messages } => watch(&args, &segment, messages).await?,
     }
     Ok(())

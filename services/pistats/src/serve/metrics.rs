@@ -9,6 +9,7 @@ use pistats_eventlog::EventLog;
 use pistats_ingest::IngestCounters;
 use pistats_ingest::forward::{Backlog, Forwarding};
 use pistats_query::Watching;
+use pistats_segment::Sending;
 use pistats_telemetry::Meters;
 use pistats_telemetry::metrics::catalogue;
 use std::path::{Path, PathBuf};
@@ -140,6 +141,18 @@ pub(super) fn of_query(meters: &Meters, watching: Watching) {
     });
     meters.observe(&catalogue::WATCHED, move |readings| {
         watching.now().into_iter().for_each(|(_, reports)| readings.set(reports as f64, &[]));
+    });
+}
+
+/// Of the campaigns.
+pub(super) fn of_push(meters: &Meters, sending: Sending) {
+    let own = sending.clone();
+    meters.observe(&catalogue::PUSH_ANSWERS, move |readings| {
+        let answered = own.answered().into_iter().flatten();
+        answered.for_each(|(outcome, count)| readings.set(count as f64, &[outcome]));
+    });
+    meters.observe(&catalogue::PUSH_ON_THEIR_WAY, move |readings| {
+        sending.on_their_way().into_iter().for_each(|count| readings.set(count as f64, &[]));
     });
 }
 

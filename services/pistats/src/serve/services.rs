@@ -144,6 +144,7 @@ pub(super) fn make(
             let channel = Arc::new(config.push.sender().map_err(|error| format!("push: {error}"))?);
             let push = segment.push(pushing, channel, secrets.visitor_secret, config.push.settings());
             beside.push(push.start(sender(address)?));
+            metrics::of_push(meters, push.sending());
             server = server.add(configured!(PushServiceServer::new(push), REQUEST_BYTES));
             server = server.add(configured!(SegmentServiceServer::new(segment), REQUEST_BYTES));
         }

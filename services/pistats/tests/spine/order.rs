@@ -2,7 +2,7 @@
 
 use crate::harness::{Instance, Site};
 use crate::reports;
-use crate::topology::is_apart;
+use crate::topology::or_apart;
 use pistats::import::{FileIds, Format};
 use pistats_proto::ingest::v1::Event;
 use pistats_testkit::data::{self, Set};
@@ -70,11 +70,6 @@ async fn assert_any_order(set: Set, most: usize, commit_events: usize, batch: us
         );
     }
     instance.stop().await;
-}
-
-/// With the roles apart fewer events do: a commit is a dozen round trips there, and every report is asked of six sites.
-fn or_apart(one: usize, apart: usize) -> usize {
-    if is_apart() { apart } else { one }
 }
 
 const USAGOV: (&str, &str) = ("2012-12-31", "2013-05-18");

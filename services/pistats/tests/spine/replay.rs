@@ -84,30 +84,32 @@ const LOSSES: [(&str, &str); 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_deleted_behind_its_back_is_filled_in_when_the_checkpoint_is_set_back() {
-    for (loss, statement) in LOSSES {
-        let Some((instance, site, before)) = imported().await else { return };
-        let folder = instance.stop().await;
-        delete(&folder, &format!("{statement}; UPDATE checkpoint SET next_offset = 0"));
-        let (instance, site) = reopened(folder, site).await;
+    each_loss_is_repaired("checkpoint set back", "; UPDATE checkpoint SET next_offset = 0", async |instance| {
         instance.settle().await;
-        let after = reports::all(&site, "2015-05-16", "2015-05-21").await;
-        reports::assert_same(&after, &before, &format!("{loss} lost, checkpoint set back"));
-        instance.stop().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_deleted_behind_its_back_is_filled_in_by_a_replay() {
+    each_loss_is_repaired("replayed", "", async |instance| {
+        replay(instance, position::Position::First(true)).await;
+    })
+    .await;
+}
+
+/// One loss after the other, each from what the repair of the one before left.
+async fn each_loss_is_repaired(how: &str, and: &str, repair: impl AsyncFn(&Instance)) {
+    let Some((mut instance, mut site, before)) = imported().await else { return };
     for (loss, statement) in LOSSES {
-        let Some((instance, site, before)) = imported().await else { return };
         let folder = instance.stop().await;
-        delete(&folder, statement);
-        let (instance, site) = reopened(folder, site).await;
-        replay(&instance, position::Position::First(true)).await;
+        delete(&folder, &format!("{statement}{and}"));
+        (instance, site) = reopened(folder, site).await;
+        repair(&instance).await;
         let after = reports::all(&site, "2015-05-16", "2015-05-21").await;
-        reports::assert_same(&after, &before, &format!("{loss} lost, replayed"));
-        instance.stop().await;
+        reports::assert_same(&after, &before, &format!("{loss} lost, {how}"));
     }
+    instance.stop().await;
 }
 
 async fn imported() -> Option<(Instance, Site, Vec<reports::Answer>)> {

@@ -76,6 +76,8 @@ async fn a_segment_is_kept_counted_listed_and_cuts_every_report() {
         event("cyd", "", 0),
         event("dan", "purchase", 0),
     ];
+    let purchases: Vec<i64> =
+        events.iter().filter(|event| event.name == "purchase").filter_map(|event| event.time_us).collect();
     site.collect(vec![events], 1).await;
     instance.settle().await;
 
@@ -101,6 +103,17 @@ async fn a_segment_is_kept_counted_listed_and_cuts_every_report() {
         listed.extend(page.visitors);
     }
     assert_eq!((count, listed), (2, quick.sample.iter().cloned().collect()));
+
+    // Of each day: who had bought on it or on the two days before.
+    let mut sizes = client.list_sizes(ListSizesRequest { id: made.id.clone(), days: 12 }).await.unwrap().into_inner();
+    let (mut told, mut expected) = (Vec::new(), Vec::new());
+    while let Some(size) = sizes.message().await.unwrap() {
+        let day = Day::parse(&size.day).unwrap();
+        let bought = |at: &i64| (0..3).contains(&(day.0 - at.div_euclid(Micros::DAY) as i32));
+        expected.push((size.day, purchases.iter().filter(|at| bought(at)).count() as u64, size.is_over));
+        told.push((expected.last().unwrap().0.clone(), size.size, !told.is_empty()));
+    }
+    assert_eq!((told.len(), told), (12, expected));
 
     // ada and dan have three events, bob and cyd two.
     let mut queries = site.queries();

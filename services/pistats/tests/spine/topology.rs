@@ -49,6 +49,12 @@ pub(crate) fn is_apart() -> bool {
     shape() != Shape::One
 }
 
+/// The input of a case, or a smaller one with the roles apart: there a commit is a dozen round trips, and all processes of a mesh
+/// share one machine.
+pub(crate) fn or_apart<T>(one: T, apart: T) -> T {
+    if is_apart() { apart } else { one }
+}
+
 /// The secrets of the instance, and how soon partitions change hands: sooner than usual, for impatient tests.
 pub(crate) fn shared(config: &mut Config) {
     config.secrets.instance_key = INSTANCE_KEY.to_owned();

@@ -5,6 +5,7 @@ use crate::deadline::Deadline;
 use crate::plan::Tenant;
 use crate::segments::{Plans, Reader, Reading, kept, statement, visitors};
 use crate::status;
+use crate::watch::Marks;
 use pistats_core::Micros;
 use pistats_core::report::{AsOf, Dimension, Filter};
 use pistats_core::segment::{Plan, SegmentId, plan, resolve};
@@ -61,6 +62,12 @@ impl Reports {
         let as_of = snapshot.end();
         let members = deadline.bound(aside(move || narrowed.members(&rows))).await?;
         Ok(Audience { as_of, members, reader })
+    }
+
+    /// The marks of what sites keep as segments.
+    pub(crate) async fn segment_marks(&self, deadline: Deadline) -> Result<Marks, Status> {
+        let read = self.read(deadline, vec![kept::marks()]).await?;
+        kept::marks_of(read.results.into_iter().next().unwrap_or_default()).map_err(status::of_malformed)
     }
 
     /// The tenant with the segments that filters name, as they are now.

@@ -258,7 +258,7 @@ fn days_of(leaf: &Leaf) -> Option<(DaysOf, u32)> {
             };
             did.filter(|_| is_told).map(|did| (did, *at_least))
         }
-        Leaf::Latest(_) | Leaf::Sequence { .. } => None,
+        Leaf::Latest { .. } | Leaf::Sequence { .. } => None,
     }
 }
 
@@ -266,7 +266,7 @@ fn days_of(leaf: &Leaf) -> Option<(DaysOf, u32)> {
 fn around(leaf: &Leaf) -> Vec<DaysOf> {
     let (conditions, days): (Vec<&Condition>, _) = match leaf {
         Leaf::Did { conditions, days, .. } => (conditions.iter().collect(), *days),
-        Leaf::Latest(condition) => (vec![condition], None),
+        Leaf::Latest { condition, days } => (vec![condition], *days),
         Leaf::Sequence { steps, days, .. } => (steps.iter().flatten().collect(), *days),
         Leaf::FirstSeen { .. } => return Vec::new(),
     };
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn sql_is_asked_of_the_visitors_only_whom_bitmaps_leave_open() {
         let (bought, page) = (is(Dimension::EventName, "purchase"), is(Dimension::Page, "shop.example/"));
-        let latest = Leaf::Latest(is(Dimension::Country, "DE"));
+        let latest = Leaf::Latest { condition: is(Dimension::Country, "DE"), days: None };
         let leaves = vec![did(bought.clone(), 1), did(bought, 2), latest, did(page, 1)];
         let sets = Sets::Both { all: vec![Sets::Leaf(0), Sets::Leaf(1), Sets::Leaf(2)], but: vec![Sets::Leaf(3)] };
         let reading = Reading::new(Plan { leaves, sets });

@@ -130,6 +130,7 @@ impl Hub {
             inner.is_listening = true;
             // Before the first evaluation: from now on no commit is missed.
             let (hub, changes) = (Arc::downgrade(self), self.means.living.changes());
+            inner.tasks.spawn(notices::look_at_segments(hub.clone()));
             inner.tasks.spawn(notices::listen(hub, changes, self.directory.clone(), self.clock.clone()));
         }
         if let Some(subject) = inner.subjects.get(&key) {
@@ -160,6 +161,15 @@ impl Hub {
             inner.subjects.remove(&subject.key);
         }
         true
+    }
+
+    /// Whether a report that is watched names a segment.
+    pub(super) fn names_segments(&self) -> bool {
+        self.lock().subjects.values().any(|subject| subject.names_segments())
+    }
+
+    pub(super) fn evaluate(&self) -> Arc<dyn Evaluate> {
+        self.means.evaluate.clone()
     }
 
     /// All subjects.

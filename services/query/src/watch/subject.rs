@@ -21,8 +21,8 @@ pub(super) struct Subject {
     pub(super) tenant: Tenant,
     pub(super) report: Report,
     span: Span,
-    /// Whether a filter names a segment: who is in it changes when a local day begins.
-    is_of_days: bool,
+    /// Whether a filter names a segment: who is in it changes when a local day begins, and when it is edited.
+    names_segments: bool,
     state: Mutex<State>,
     /// Wakes the evaluator: there is something to do, or a reader came or went.
     pub(super) work: Notify,
@@ -71,10 +71,10 @@ pub(super) enum Place {
 impl Subject {
     pub(super) fn new(key: Key, tenant: Tenant, report: Report) -> Subject {
         let span = Span::of(&key.question, tenant.zone());
-        let is_of_days = span::names_segments(&key.question);
+        let names_segments = span::names_segments(&key.question);
         let due = Some(Due { since: None, is_reset: false });
         let state = Mutex::new(State { due, ..State::default() });
-        Subject { key, tenant, report, span, is_of_days, state, work: Notify::new() }
+        Subject { key, tenant, report, span, names_segments, state, work: Notify::new() }
     }
 
     /// Whether it moves by itself, without commits.
@@ -100,7 +100,7 @@ impl Subject {
 
     /// Takes note of the time: where a day has begun, windows of segments have moved.
     pub(super) fn note_time(&self, now: Micros) {
-        if !self.is_of_days {
+        if !self.names_segments {
             return;
         }
         let today = self.tenant.zone().day_of(now);
@@ -108,6 +108,17 @@ impl Subject {
         if before.is_some_and(|before| before < today) {
             self.demand(Due { since: None, is_reset: false });
         }
+    }
+
+    /// Takes note of segments that are others.
+    pub(super) fn note_segments(&self) {
+        if self.names_segments {
+            self.demand(Due { since: None, is_reset: false });
+        }
+    }
+
+    pub(super) fn names_segments(&self) -> bool {
+        self.names_segments
     }
 
     /// Commits may have been missed: anything may have changed.

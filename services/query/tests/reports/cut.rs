@@ -152,7 +152,7 @@ fn today() -> tree::Node {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watched_report_of_a_segment_turns_over_at_local_midnight_without_any_commit() {
+async fn a_watched_report_of_a_segment_turns_over_at_local_midnight_and_with_an_edit_without_any_commit() {
     let zone = Zone::named("Europe/Berlin").unwrap();
     let mut warehouse = Warehouse::new(&[(1, &zone)]);
     // In Berlin: two on the 13th, one of them again on the 14th.
@@ -207,4 +207,12 @@ async fn a_watched_report_of_a_segment_turns_over_at_local_midnight_without_any_
     let Some(wire::delta::Report::Traffic(delta)) = delta.report else { panic!("no delta of traffic") };
     let total = delta.total.unwrap();
     assert_eq!((total.visitors, total.events), (1, 2), "only bob came on the 14th, and all of bob's events count");
+
+    let ever = tree::Node { node: Some(tree::node::Node::Did(tree::Did::default())) };
+    let edited = SegmentRow { version: 2, tree: ever.encode_to_vec(), updated: Micros(1), ..row };
+    assert!(warehouse.segments.put_segment(&edited, 1).await.unwrap());
+    let Some(wire::watch_response::Content::Delta(delta)) = next().await.content else { panic!("no delta") };
+    let Some(wire::delta::Report::Traffic(delta)) = delta.report else { panic!("no delta of traffic") };
+    let total = delta.total.unwrap();
+    assert_eq!((total.visitors, total.events), (2, 3), "edited, it holds everybody again");
 }

@@ -1,19 +1,19 @@
-//! Segments from SQL, from bitmaps and from both: the oracle's members, at three looks at a history that arrives. And whether
-//! each of these readers would be found out if it turned one comparison the wrong way.
+//! Segments from SQL, from bitmaps and from both: the oracle's members, at three looks at a history that arrives, and at the ends
+//! of days that are over. And whether each of these readers would be found out if it turned one comparison the wrong way.
 //!
 //! The trees are those of `crates/testkit/tests/segments`: the same seeds. `PISTATS_TREES` says how many (10,000 for the whole
 //! run: docs/adr/0027), `PISTATS_SEED` where they begin.
 
 use crate::warehouse::Warehouse;
 use futures::StreamExt;
-use pistats_core::segment::{Book, Node, SegmentId, plan, resolve};
-use pistats_core::{Micros, Zone};
+use pistats_core::segment::{Book, Node, Plan, SegmentId, plan, plan_at_end_of, resolve};
+use pistats_core::{Day, Micros, Zone};
 use pistats_query::segments::Reader;
 use pistats_query::{Query, Tenant};
 use pistats_store::Refresh;
-use pistats_testkit::Oracle;
 use pistats_testkit::histories::{SegmentCase, Spread};
 use pistats_testkit::oracle::{Flaw, Unnoticed};
+use pistats_testkit::{Oracle, OracleEvent};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,11 +34,21 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    async fn members(&self, service: &Query, tree: &Node, book: &Book, only_sql: bool) -> (BTreeSet<String>, Reader) {
-        let today = self.tenant.zone().day_of(self.now);
-        let planned = plan(&resolve(tree, book).unwrap(), today);
+    fn plan(&self, tree: &Node, book: &Book) -> Plan {
+        plan(&resolve(tree, book).unwrap(), self.tenant.zone().day_of(self.now))
+    }
+
+    async fn members(&self, service: &Query, planned: Plan, only_sql: bool) -> (BTreeSet<String>, Reader) {
         let audience = service.audience_of(&self.tenant, planned, only_sql).await.unwrap();
         (audience.members.iter().map(|no| self.names[&no].clone()).collect(), audience.reader)
+    }
+
+    /// Days that have events, with an oracle that knows none of later.
+    fn days_over(&self, arrived: &[OracleEvent]) -> Vec<(Day, Oracle)> {
+        let day_of = |event: &OracleEvent| self.tenant.zone().day_of(event.time);
+        let days: BTreeSet<Day> = arrived.iter().map(day_of).collect();
+        let until = |day| arrived.iter().filter(|event| day_of(event) <= day).cloned().collect();
+        days.into_iter().map(|day| (day, Oracle::new(until(day)))).collect()
     }
 
     pub(crate) fn expected(&self, tree: &Node, book: &Book) -> BTreeSet<String> {
@@ -99,6 +109,8 @@ struct Shown {
     by_sql: Unnoticed,
     by_bitmaps: Unnoticed,
     by_both: Unnoticed,
+    /// Trees that had other members at the end of a day than at the last look.
+    moved: usize,
 }
 
 impl Shown {
@@ -110,6 +122,7 @@ impl Shown {
             by_sql: Unnoticed::new(Flaw::ALL),
             by_bitmaps: Unnoticed::new(in_bitmaps),
             by_both: Unnoticed::new(Flaw::ALL),
+            moved: 0,
         }
     }
 
@@ -136,12 +149,15 @@ impl Shown {
         self.by_sql.join(other.by_sql);
         self.by_bitmaps.join(other.by_bitmaps);
         self.by_both.join(other.by_both);
+        self.moved += other.moved;
     }
 
     fn check(self) {
         self.spread.check();
         let is_whole = self.spread.trees >= WHOLE;
         println!("answers by reader: {:?}", self.answers);
+        println!("trees with other members at the end of a day: {} of {}", self.moved, self.spread.trees);
+        assert!(self.moved > self.spread.trees / 4, "the ends of days hardly tell");
         let all: u64 = self.answers.values().sum();
         for reader in ["bitmaps", "both", "sql"] {
             let count = self.answers.get(reader).copied().unwrap_or(0);
@@ -165,17 +181,26 @@ async fn compare(seed: u64, trees: usize) -> Shown {
     let case = SegmentCase::of(seed, trees);
     let (warehouse, looks) = looks(&case).await;
     let service = warehouse.service();
+    let days = looks[2].days_over(&case.arrived[..case.prefixes[2]]);
     let mut shown = Shown::new();
     for (place, tree) in case.trees.iter().enumerate() {
         for (number, look) in looks.iter().enumerate() {
             let text = format!("seed {seed}, tree {place}, look {number}, zone {}: {tree:?}", case.zone.name());
             let expected = look.expected(tree, &case.book);
             for only_sql in [true, false] {
-                let (members, reader) = look.members(&service, tree, &case.book, only_sql).await;
+                let (members, reader) = look.members(&service, look.plan(tree, &case.book), only_sql).await;
                 assert_eq!(members, expected, "{reader:?}; {text}");
                 assert!(!only_sql || reader == Reader::Sql, "{reader:?}; {text}");
                 shown.take(reader, &text, &members, |flaw| look.flawed(tree, &case.book, flaw));
             }
+        }
+        let (look, (day, oracle)) = (&looks[2], &days[place % days.len()]);
+        let expected = oracle.segment(tree, &case.book, &case.zone, case.zone.end_of(*day).plus(-1));
+        shown.moved += usize::from(expected != look.expected(tree, &case.book));
+        for only_sql in [true, false] {
+            let planned = plan_at_end_of(&resolve(tree, &case.book).unwrap(), *day);
+            let (members, reader) = look.members(&service, planned, only_sql).await;
+            assert_eq!(members, expected, "{reader:?}; at the end of {day}; seed {seed}, tree {place}: {tree:?}");
         }
     }
     shown.spread.add(&case);
@@ -207,7 +232,7 @@ async fn a_segment_of_bitmaps_alone_reads_no_row_of_calm_days() {
     warehouse.store.refresh(Refresh::EVERYTHING).await.unwrap();
     let service = warehouse.service();
     let everybody = Node::Not(Box::new(Node::Any(vec![])));
-    let (members, reader) = looks[2].members(&service, &everybody, &Book::new(), false).await;
+    let (members, reader) = looks[2].members(&service, looks[2].plan(&everybody, &Book::new()), false).await;
     assert_eq!(reader, Reader::Bitmaps);
     assert_eq!(members, looks[2].expected(&everybody, &Book::new()));
     assert_eq!(service.tally().days_of_rows, 0);

@@ -1,5 +1,6 @@
 //! The calls of push.v1, and what they share with the runner.
 
+use super::answered::Answered;
 use super::channel::Channel;
 use super::contact;
 use super::enters::Enters;
@@ -13,7 +14,7 @@ use pistats_proto::push::v1::push_service_server::PushService;
 use pistats_proto::push::v1::*;
 use pistats_push::{Identity, Reach, VapidKey};
 use pistats_store::{Owner, Pushing};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
@@ -73,6 +74,7 @@ pub(crate) struct Campaigns {
     pub(crate) visitor_secret: [u8; 32],
     pub(crate) settings: PushSettings,
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) answered: Answered,
     /// Something was started or changed here.
     pub(crate) wake: Notify,
 }
@@ -89,14 +91,36 @@ impl Push {
     ) -> Push {
         let places = Arc::new(Semaphore::new(settings.in_flight as usize));
         let watching = Arc::new(Watching::new(settings.streams));
-        let wake = Notify::new();
-        let campaigns = Campaigns { shared, store, channel, enters, visitor_secret, settings, places, wake };
+        let (answered, wake) = (Answered::default(), Notify::new());
+        let campaigns = Campaigns { shared, store, channel, enters, visitor_secret, settings, places, answered, wake };
         Push { campaigns: Arc::new(campaigns), watching }
     }
 
     /// Sends from now on what is due, for the sites that nobody else sends for, until it is aborted.
     pub fn start(&self, owner: Owner) -> AbortHandle {
         tokio::spawn(runner::run(self.campaigns.clone(), owner)).abort_handle()
+    }
+
+    /// What is being sent, for whoever measures.
+    pub fn sending(&self) -> Sending {
+        Sending(Arc::downgrade(&self.campaigns))
+    }
+}
+
+/// Sees what is being sent, and keeps nothing running. Both are none once the service is gone.
+#[derive(Clone)]
+pub struct Sending(Weak<Campaigns>);
+
+impl Sending {
+    /// Messages that are on their way: begun, and their answers not stored.
+    pub fn on_their_way(&self) -> Option<usize> {
+        let campaigns = self.0.upgrade()?;
+        Some((campaigns.settings.in_flight as usize).saturating_sub(campaigns.places.available_permits()))
+    }
+
+    /// Answers of push services since the process began, by outcome.
+    pub fn answered(&self) -> Option<impl IntoIterator<Item = (&'static str, u64)> + use<>> {
+        Some(self.0.upgrade()?.answered.counts())
     }
 }
 

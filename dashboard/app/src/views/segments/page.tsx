@@ -62,7 +62,7 @@ function Kept({ id, segment, context }: { id: string; segment: Segment; context:
           {segment.usedIn.length === 0 ? "No other segment uses it." : <>Used in {segment.usedIn.length} {segment.usedIn.length === 1 ? "segment" : "segments"}: {segment.usedIn.map((each, at) => <>{at > 0 && ", "}<a key={each} href={addressOf(opened({ id: each }))} onClick={(event) => follow(event, () => go(opened({ id: each })))}><bdi>{names.get(each) ?? each}</bdi></a></>)}.</>}
         </p>
       </section>
-      <Size watched={watched} zone={site.zone} name={[site.name, segment.name]} />
+      <Size id={id} watched={watched} context={context} name={[site.name, segment.name]} />
       <Members id={id} context={context} moved={`${watched.version} ${watched.entered} ${watched.left}`} name={segment.name} />
     </>
   );

@@ -176,6 +176,7 @@ impl Serving {
             })
             .collect();
         for answer in &answers {
+            self.campaigns.answered.count(&answer.outcome);
             if let Some(hold) = answers::hold(&answer.outcome) {
                 let until = self.held.entry(answer.push_service.clone()).or_insert(now);
                 *until = (*until).max(now.plus(hold));
