@@ -28,10 +28,13 @@ const TELL_AFTER: Duration = Duration::from_secs(3);
 const PACK_BYTES: usize = 512 << 10;
 /// Nor of more records.
 const PACK_RECORDS: usize = 4_096;
-/// Marks a settling time.
+/// Marks a settling time. A machine that lost its power is away for longer than one of them takes.
 const MARKS: u32 = 32;
+/// A stream that took so long to answer may have been away meanwhile.
+const INTERRUPTED: Duration = Duration::from_millis(500);
 
 /// Up to here everything was acknowledged at that time.
+#[derive(Clone, Copy)]
 struct Mark {
     since: Instant,
     at: Instant,
@@ -187,11 +190,18 @@ impl Lane {
         let count = pack.iter().map(|record| record.count).fold(0, u32::saturating_add);
         shared.spool.oldest(partition, Some(first.appended_at));
         let mut pause = PAUSE_FIRST;
+        let begun = Instant::now();
         loop {
             let append = vec![Append { partition, count, payload: payload.clone() }];
             let problem = match shared.acknowledgement(partition, append).await {
                 Ok(Ok(offsets)) => match offsets.first() {
-                    Some(at) => break self.acknowledged(&pack, *at, pause > PAUSE_FIRST).await,
+                    Some(at) => {
+                        if pause > PAUSE_FIRST {
+                            tracing::info!(partition = partition.0, offset = first.offset.0, "forwarding goes on");
+                        }
+                        let may_have_lost = pause > PAUSE_FIRST || begun.elapsed() >= INTERRUPTED;
+                        break self.acknowledged(&pack, *at, may_have_lost).await;
+                    }
                     None => "the stream acknowledged without an offset".to_owned(),
                 },
                 Ok(Err(error)) => error.to_string(),
@@ -207,12 +217,17 @@ impl Lane {
         }
     }
 
-    async fn acknowledged(&mut self, pack: &[Record], at: Offset, waited: bool) -> Result<(), Again> {
+    async fn acknowledged(&mut self, pack: &[Record], at: Offset, may_have_lost: bool) -> Result<(), Again> {
         let Some(end) = pack.last().map(|last| last.offset.next()) else { return Ok(()) };
-        if waited {
-            tracing::info!(partition = self.partition.0, offset = end.0, "forwarding goes on");
+        let lost = match self.place.last {
+            // The place of a record that was acknowledged is given away a second time.
+            Some(last) if at <= last => Some(format!("it put a record at offset {} after one at {}", at.0, last.0)),
+            Some(last) if may_have_lost => self.lost(last).await,
+            _ => None,
+        };
+        if let Some(reason) = lost {
+            return self.rewind(reason).await;
         }
-        let before = self.place.last;
         let now = Instant::now();
         self.moved(Place { next: end, last: Some(at), ..self.place });
         self.shared.problem(self.partition, None);
@@ -226,32 +241,47 @@ impl Lane {
             Some(mark) => *mark = Mark { since: mark.since, at: now, next, last },
             None => self.marks.push_back(Mark { since: now, at: now, next, last }),
         }
-        match before {
-            // The place of a record that was acknowledged is given away a second time.
-            Some(before) if at <= before => {
-                self.rewind(format!("it put a record at offset {} after one at {}", at.0, before.0)).await
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Lets the spool forget what has settled, if the stream still has it.
+    /// Why the stream has lost the newest record that it had acknowledged, which lay at `last`: its place may have been given to the one
+    /// that is sent now, and that one may have come twice, so that its own place tells nothing.
+    async fn lost(&self, last: Offset) -> Option<String> {
+        let now = Instant::now();
+        let mark = Mark { since: now, at: now, next: self.place.next, last };
+        let within = TELL_AFTER.min(self.shared.settings.answer_within);
+        let ask = async || match tokio::time::timeout(within, self.held(&mark)).await {
+            Ok(Held::No(reason)) => Some(reason),
+            // It is asked again when it should have settled.
+            Ok(Held::Yes | Held::Unknown(_)) | Err(_) => None,
+        };
+        ask().await?;
+        // A server that is just starting may know less than it has.
+        tokio::time::sleep(PAUSE_LONGEST).await;
+        ask().await
+    }
+
+    /// Lets the spool forget what has settled, if the stream still has it. Every mark is asked about: after a stream lost its end, what
+    /// came next may stand where it belongs.
     async fn settle(&mut self) -> Result<(), Again> {
         self.look_later();
         let settle = self.shared.settings.settle;
-        let settled = self.marks.iter().take_while(|mark| mark.at.elapsed() >= settle).count();
-        let Some(mark) = settled.checked_sub(1).and_then(|newest| self.marks.get(newest)) else { return Ok(()) };
-        match self.held(mark).await {
-            Held::Yes => {
-                self.suspects = false;
-                let below = mark.next;
-                self.marks.drain(..settled);
-                self.shared.spool.trim(self.partition, below).await?;
-            }
-            Held::No(reason) if self.suspects => self.rewind(reason).await?,
-            Held::No(_) => self.suspects = true,
-            Held::Unknown(reason) => {
-                tracing::debug!(partition = self.partition.0, reason, "the stream cannot be asked what it holds");
+        while let Some(mark) = self.marks.front().copied().filter(|mark| mark.at.elapsed() >= settle) {
+            match self.held(&mark).await {
+                Held::Yes => {
+                    self.suspects = false;
+                    self.marks.pop_front();
+                    self.shared.spool.trim(self.partition, mark.next).await?;
+                }
+                Held::No(reason) if self.suspects => return self.rewind(reason).await,
+                Held::No(_) => {
+                    self.suspects = true;
+                    break;
+                }
+                Held::Unknown(reason) => {
+                    tracing::debug!(partition = self.partition.0, reason, "the stream cannot be asked what it holds");
+                    break;
+                }
             }
         }
         Ok(())

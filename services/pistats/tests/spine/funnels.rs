@@ -67,7 +67,9 @@ fn counted(path: &Path, most: usize) -> (u64, reference::Funnel) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_msnbc_funnel_is_the_same_when_every_event_arrives_before_those_that_led_to_it() {
-    let (Some(published), Some(path)) = (reference::msnbc().unwrap(), data::events(Set::Msnbc).unwrap()) else { return };
+    let (Some(published), Some(path)) = (reference::msnbc().unwrap(), data::events(Set::Msnbc).unwrap()) else {
+        return;
+    };
     let most = or_apart(usize::MAX, 300_000);
     let (lines, funnel) = counted(&path, most);
     if most == usize::MAX {
