@@ -66,7 +66,7 @@ async fn every_rpc_is_listed_described_and_called_by_reflection() {
                 called += 1;
             }
         }
-        assert_eq!(called, 54);
+        assert_eq!(called, 55);
         let faulty = r#"{"range":{"days":{"first":"yesterday","last":"2024-01-01"}}}"#;
         let header = format!("authorization: Bearer {}", site.read);
         let told = text(&grpcurl(&["-H", &header, "-d", faulty, &address, "pistats.query.v1.QueryService/Traffic"]));
