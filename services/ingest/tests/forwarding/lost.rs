@@ -63,41 +63,29 @@ async fn an_offset_that_is_given_away_twice_is_noticed_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_record_is_noticed_where_the_next_one_took_its_place_and_came_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let (own, stream) = (Arc::new(MemoryLog::default()), FaultyLog::default());
-    let spool = spool(own).await;
-    let never = pistats_ingest::forward::Settings { settle: Duration::from_secs(3_600), ..settings(folder.path()) };
-    let forwarding = start(&spool, &stream, never).await;
-    for number in 0..5 {
-        spool.append(vec![append(PARTITION, number)]).await.unwrap();
-        drained(&forwarding).await;
-    }
-    // The next one goes to offset 4, without an answer, and to 5, where it belongs.
-    stream.lose_from(PARTITION, Offset(4)).await.unwrap();
-    let mut faults = [Fault::LoseAnswer].into_iter();
-    stream.throw(move || faults.next().unwrap_or(Fault::None));
-    spool.append(vec![append(PARTITION, 5)]).await.unwrap();
-    until(|| forwarding.backlog().rewinds == 1).await;
-    drained(&forwarding).await;
-    let there: HashSet<u64> = all(&stream, PARTITION).await.iter().map(number).collect();
-    assert_eq!(there, (0..=5).collect());
-    forwarding.stop().await;
+    // The next one goes to the lost one's place, without an answer, and to the one where it belongs.
+    assert_noticed(Duration::from_secs(3_600), Fault::LoseAnswer).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_is_noticed_before_the_spool_forgets_where_nobody_was_told_that_it_came_again() {
+    assert_noticed(Duration::from_millis(600), Fault::Twice).await;
+}
+
+async fn assert_noticed(settle: Duration, fault: Fault) {
     let folder = tempfile::tempdir().unwrap();
     let (own, stream) = (Arc::new(MemoryLog::default()), FaultyLog::default());
     let spool = spool(own).await;
-    let forwarding = start(&spool, &stream, slow(folder.path())).await;
+    let settings = pistats_ingest::forward::Settings { settle, ..settings(folder.path()) };
+    let forwarding = start(&spool, &stream, settings).await;
     for number in 0..5 {
         spool.append(vec![append(PARTITION, number)]).await.unwrap();
         drained(&forwarding).await;
     }
-    // Longer than a mark takes, and both have settled at one look.
+    // Longer than a mark of the shorter settling takes, so that both have settled at one look.
     tokio::time::sleep(Duration::from_millis(30)).await;
     stream.lose_from(PARTITION, Offset(4)).await.unwrap();
-    let mut faults = [Fault::Twice].into_iter();
+    let mut faults = [fault].into_iter();
     stream.throw(move || faults.next().unwrap_or(Fault::None));
     spool.append(vec![append(PARTITION, 5)]).await.unwrap();
     until(|| forwarding.backlog().rewinds == 1).await;
