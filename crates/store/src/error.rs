@@ -20,8 +20,8 @@ pub enum Error {
     /// A sum exceeds 64 bits.
     #[error("a sum exceeds 64 bits; ask for a shorter range")]
     Overflow,
-    /// The caller's deadline passed and the statement was interrupted.
-    #[error("the statement was interrupted")]
+    /// The statement was interrupted: its caller's deadline passed, or on PostgreSQL the time that statements have.
+    #[error("the statement was ended before its answer; ask for less, or on PostgreSQL raise store.statement_seconds")]
     Interrupted,
     /// The files cannot be opened or were made by another version.
     #[error("the warehouse cannot be opened: {0}")]

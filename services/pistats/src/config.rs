@@ -72,6 +72,7 @@ pub struct StoreConfig {
     pub memory_mib: u64,
     pub threads: usize,
     pub readers: usize,
+    pub statement_seconds: u64,
     pub wait_seconds: u64,
 }
 
@@ -211,6 +212,7 @@ impl Config {
             (self.log.segment_mib == 0 || self.log.segment_mib > 1024, "log.segment_mib", "use 1 to 1024"),
             (self.log.max_mib < 2 * self.log.segment_mib, "log.max_mib", "leave room for at least two segments"),
             (self.store.readers == 0, "store.readers", "use at least 1"),
+            (!(1..=3_600).contains(&self.store.statement_seconds), "store.statement_seconds", "use 1 to 3600"),
             (self.server.concurrent_calls == 0, "server.concurrent_calls", "use at least 1"),
             (
                 Proxies::parse(&self.server.trusted_proxies).is_err(),
@@ -301,6 +303,10 @@ mod tests {
         assert!(proxies.expect_err("no network").contains("server.trusted_proxies"));
         assert!(load("[push]\ncontact = \"ops\"").expect_err("no contact").contains("push.contact"));
         assert!(load("[push]\ndeadline_seconds = 0").expect_err("no time").contains("push.deadline_seconds"));
+        for (seconds, is_wrong) in [(0, true), (1, false), (3_600, false), (3_601, true)] {
+            let told = load(&format!("[store]\nstatement_seconds = {seconds}"));
+            assert_eq!(told.is_err_and(|error| error.contains("store.statement_seconds")), is_wrong, "{seconds}");
+        }
         assert!(load("[log]\nsegment_mib = 2000").expect_err("a bad value").contains("log.segment_mib"));
     }
 }

@@ -16,49 +16,49 @@ pub enum CampaignCommand {
     Get {
         #[command(flatten)]
         args: SegmentArgs,
-        /// Id
+        /// Id or name
         campaign: String,
     },
     /// Starts a draft: from now on it is sent as it says
     Start {
         #[command(flatten)]
         args: SegmentArgs,
-        /// Id
+        /// Id or name
         campaign: String,
     },
     /// Holds a campaign
     Pause {
         #[command(flatten)]
         args: SegmentArgs,
-        /// Id
+        /// Id or name
         campaign: String,
     },
     /// Lets a held campaign go on
     Resume {
         #[command(flatten)]
         args: SegmentArgs,
-        /// Id
+        /// Id or name
         campaign: String,
     },
     /// Ends a campaign before its time
     Cancel {
         #[command(flatten)]
         args: SegmentArgs,
-        /// Id
+        /// Id or name
         campaign: String,
     },
     /// Takes a draft, or a campaign that is over, away with its results
     Delete {
         #[command(flatten)]
         args: SegmentArgs,
-        /// Id
+        /// Id or name
         campaign: String,
     },
     /// Shows a campaign's results as they change, until it is over
     Watch {
         #[command(flatten)]
         args: SegmentArgs,
-        /// Id
+        /// Id or name
         campaign: String,
     },
 }

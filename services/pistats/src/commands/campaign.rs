@@ -6,6 +6,7 @@ use crate::cli::{CampaignCommand, Draft, SegmentArgs};
 use crate::client::{Authorized, MESSAGE_BYTES};
 use crate::table::{self, say};
 use pistats_core::Scope;
+use pistats_core::push::CampaignId;
 use pistats_proto::push::v1::push_service_client::PushServiceClient;
 use pistats_proto::push::v1::schedule::When;
 use pistats_proto::push::v1::*;
@@ -22,6 +23,21 @@ fn client(args: &SegmentArgs, scope: Scope) -> Result<Client, Failure> {
     Ok(PushServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES))
 }
 
+/// A client, and the id of a campaign that is named by its id or its name.
+async fn named(args: &SegmentArgs, scope: Scope, named: &str) -> Result<(Client, String), Failure> {
+    let mut client = client(args, scope)?;
+    if CampaignId::parse(named).is_some() {
+        return Ok((client, named.to_owned()));
+    }
+    let all = client.list_campaigns(ListCampaignsRequest {}).await.map_err(failed)?.into_inner().campaigns;
+    let mut found = all.into_iter().filter(|campaign| name(campaign) == named);
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok((client, only.id)),
+        (None, _) => Err(format!("there is no campaign named {named:?}")),
+        _ => Err(format!("several campaigns are named {named:?}; use an id of `pistats campaign list`")),
+    }
+}
+
 pub async fn run(command: CampaignCommand) -> Result<(), Failure> {
     match command {
         CampaignCommand::Create(draft) => {
@@ -32,38 +48,44 @@ pub async fn run(command: CampaignCommand) -> Result<(), Failure> {
         }
         CampaignCommand::List { args } => list(&args).await?,
         CampaignCommand::Get { args, campaign } => {
-            let request = GetCampaignRequest { id: campaign };
-            let found = client(&args, Scope::Read)?.get_campaign(request).await.map_err(failed)?.into_inner();
+            let (mut client, id) = named(&args, Scope::Read, &campaign).await?;
+            let request = GetCampaignRequest { id };
+            let found = client.get_campaign(request).await.map_err(failed)?.into_inner();
             show(&args, found.campaign, found.results);
         }
         CampaignCommand::Start { args, campaign } => {
-            let request = StartCampaignRequest { id: campaign, expected_version: 0 };
-            let told = client(&args, Scope::Manage)?.start_campaign(request).await.map_err(failed)?.into_inner();
+            let (mut client, id) = named(&args, Scope::Manage, &campaign).await?;
+            let request = StartCampaignRequest { id, expected_version: 0 };
+            let told = client.start_campaign(request).await.map_err(failed)?.into_inner();
             show(&args, told.campaign, None);
         }
         CampaignCommand::Pause { args, campaign } => {
-            let request = PauseCampaignRequest { id: campaign };
-            let told = client(&args, Scope::Manage)?.pause_campaign(request).await.map_err(failed)?.into_inner();
+            let (mut client, id) = named(&args, Scope::Manage, &campaign).await?;
+            let request = PauseCampaignRequest { id };
+            let told = client.pause_campaign(request).await.map_err(failed)?.into_inner();
             show(&args, told.campaign, None);
         }
         CampaignCommand::Resume { args, campaign } => {
-            let request = ResumeCampaignRequest { id: campaign };
-            let told = client(&args, Scope::Manage)?.resume_campaign(request).await.map_err(failed)?.into_inner();
+            let (mut client, id) = named(&args, Scope::Manage, &campaign).await?;
+            let request = ResumeCampaignRequest { id };
+            let told = client.resume_campaign(request).await.map_err(failed)?.into_inner();
             show(&args, told.campaign, None);
         }
         CampaignCommand::Cancel { args, campaign } => {
-            let request = CancelCampaignRequest { id: campaign };
-            let told = client(&args, Scope::Manage)?.cancel_campaign(request).await.map_err(failed)?.into_inner();
+            let (mut client, id) = named(&args, Scope::Manage, &campaign).await?;
+            let request = CancelCampaignRequest { id };
+            let told = client.cancel_campaign(request).await.map_err(failed)?.into_inner();
             show(&args, told.campaign, None);
         }
         CampaignCommand::Delete { args, campaign } => {
-            let request = DeleteCampaignRequest { id: campaign.clone() };
-            client(&args, Scope::Manage)?.delete_campaign(request).await.map_err(failed)?;
+            let (mut client, id) = named(&args, Scope::Manage, &campaign).await?;
+            client.delete_campaign(DeleteCampaignRequest { id }).await.map_err(failed)?;
             say!("{campaign} is gone");
         }
         CampaignCommand::Watch { args, campaign } => {
-            let request = WatchCampaignRequest { id: campaign };
-            let mut told = client(&args, Scope::Read)?.watch_campaign(request).await.map_err(failed)?.into_inner();
+            let (mut client, id) = named(&args, Scope::Read, &campaign).await?;
+            let request = WatchCampaignRequest { id };
+            let mut told = client.watch_campaign(request).await.map_err(failed)?.into_inner();
             while let Some(told) = told.message().await.map_err(failed)? {
                 show(&args, told.campaign, told.results);
             }

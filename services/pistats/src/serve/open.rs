@@ -193,7 +193,8 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Engine>, Error> {
         ("duckdb", path) => Some(config.inside(path)),
         ("postgres" | "postgresql", _) => {
             let readers = u32::try_from(config.store.readers).unwrap_or(u32::MAX);
-            let settings = PgConfig { readers, ..PgConfig::new(&config.store.url) };
+            let statement_timeout = Duration::from_secs(config.store.statement_seconds);
+            let settings = PgConfig { readers, statement_timeout, ..PgConfig::new(&config.store.url) };
             return Ok(Arc::new(PgStore::open(settings).await?));
         }
         (other, _) => {

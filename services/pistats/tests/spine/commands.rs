@@ -246,12 +246,15 @@ async fn a_campaign_is_made_started_and_watched_to_its_end() {
     assert!(on(&["campaign", "list"]).contains(id));
     assert!(on(&["campaign", "start", id]).contains("scheduled"));
     // Nobody subscribed: there is nobody to wait for.
-    let watched = on(&["campaign", "watch", id]);
+    let watched = on(&["campaign", "watch", "Spring"]);
     assert!(watched.contains("done") && watched.contains("planned"), "{watched}");
-    let refused = user.explains(&["campaign", "pause", id, "--site", "example.org"]);
-    assert!(refused.contains("done"), "{refused}");
+    let refused = |name: &str| user.explains(&["campaign", "pause", name, "--site", "example.org"]);
+    assert!(refused("Spring").contains("done"), "{}", refused("Spring"));
+    assert!(refused("Summer").contains("no campaign named \"Summer\""), "{}", refused("Summer"));
     let told: serde_json::Value = serde_json::from_str(&on(&["campaign", "get", id, "--json"])).unwrap();
     assert_eq!(told["results"]["planned"], 0);
+    on(&["campaign", "create", "Spring", "--title", "Hello again"]);
+    assert!(refused("Spring").contains("several campaigns"), "{}", refused("Spring"));
     assert!(on(&["campaign", "delete", id]).contains("is gone"));
     server.terminate();
 }

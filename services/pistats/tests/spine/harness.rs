@@ -206,7 +206,13 @@ impl Site {
 /// nothing is behind any more. Does nothing where the data is absent.
 pub(crate) async fn asked_before_and_after_a_refresh(set: Set, ask: impl AsyncFn(&Site)) {
     let Some(path) = data::events(set).unwrap() else { return };
-    let instance = Instance::start_with(|config| config.aggregate.refresh_every_ms = 0).await;
+    // How long an answer takes is not the question here: five million events without a rollup, beside other tests.
+    let patient = |config: &mut Config| config.store.statement_seconds = 600;
+    let instance = Instance::start_with(|config| {
+        patient(config);
+        config.aggregate.refresh_every_ms = 0;
+    })
+    .await;
     let site = instance.site(set.name(), "UTC").await;
     let since = Instant::now();
     let report = site.import(&path, None).await;
@@ -220,8 +226,12 @@ pub(crate) async fn asked_before_and_after_a_refresh(set: Set, ask: impl AsyncFn
     let asked = since.elapsed() - folded;
 
     // Without the pauses between refreshes: hundreds of days are behind.
-    let instance =
-        instance.restart(|config| (config.aggregate.calm_ms, config.aggregate.refresh_every_ms) = (0, 20)).await;
+    let instance = instance
+        .restart(|config| {
+            patient(config);
+            (config.aggregate.calm_ms, config.aggregate.refresh_every_ms) = (0, 20);
+        })
+        .await;
     let site = Site { server: instance.running.url(), ..site };
     let since = Instant::now();
     while is_behind(&instance.upkeep().await) {
