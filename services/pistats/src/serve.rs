@@ -40,6 +40,7 @@ use pistats_aggregate::Handle;
 use pistats_telemetry::Meters;
 use secrets::{Disagreement, Secrets};
 use services::Services;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,11 @@ use web::Shop;
 
 /// How long the last spans and numbers may take to be told.
 const TELL_BY: Duration = Duration::from_secs(3);
+
+/// Prints a line for whoever started the server. They may read no more (`| head`): the server goes on.
+macro_rules! tell {
+    ($($text:tt)*) => { _ = writeln!(std::io::stdout(), $($text)*) };
+}
 
 /// The command.
 pub async fn run(command: cli::Serve) -> Result<(), String> {
@@ -72,19 +78,19 @@ pub async fn run(command: cli::Serve) -> Result<(), String> {
         }
     };
     let roles: Vec<&str> = running.config.roles.iter().map(|role| role.name()).collect();
-    println!("piStats serves gRPC and grpc-web on {} ({})", running.url(), roles.join(", "));
-    println!("  data {}, instance key in {}", running.config.data.display(), running.secrets.key_path.display());
+    tell!("piStats serves gRPC and grpc-web on {} ({})", running.url(), roles.join(", "));
+    tell!("  data {}, instance key in {}", running.config.data.display(), running.secrets.key_path.display());
     if let Some(link) = running.sign_in()? {
-        println!("  open the dashboard (once, within 15 minutes):  {link}");
+        tell!("  open the dashboard (once, within 15 minutes):  {link}");
     }
-    println!("  make a site:  pistats site create example.org --data {}", running.config.data.display());
+    tell!("  make a site:  pistats site create example.org --data {}", running.config.data.display());
     let demo = match command.demo {
         true => Some(crate::demo::start(&running.url(), &running.secrets.instance_key).await?),
         false => None,
     };
     if let Some(demo) = &demo {
         running.shop.open(&demo.write_key);
-        println!("  watch the demo:  pistats live --site demo --server {}", running.url());
+        tell!("  watch the demo:  pistats live --site demo --server {}", running.url());
     }
     interrupted().await;
     if let Some(demo) = demo {

@@ -1,6 +1,6 @@
 //! The command line, as the README has it.
 
-use crate::process::{Server, free_port};
+use crate::process::{Server, free_port, healthy};
 use crate::topology::is_apart;
 use std::io::BufRead as _;
 use std::path::Path;
@@ -196,19 +196,40 @@ impl Drop for Ended {
     }
 }
 
+/// A server whose lines the test reads.
+fn serve(port: u16, folder: &Path) -> Ended {
+    let child = Command::new(env!("CARGO_BIN_EXE_pistats"))
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+        .arg(folder.join("data"))
+        .env("PISTATS_LOG__SEGMENT_MIB", "16")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    Ended(child)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_goes_on_when_nobody_reads_what_it_prints() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let mut server = serve(port, folder.path());
+    drop(server.0.stdout.take());
+    let answers = async {
+        while !healthy(&format!("http://127.0.0.1:{port}")).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), answers).await.expect("an answer within a minute");
+    // Its lines come when it is healthy.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(server.0.try_wait().unwrap(), None, "it ended over its own words");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_start_prints_a_link_that_signs_in_once() {
     use pistats_proto::admin::v1::SignInRequest;
     use pistats_proto::admin::v1::admin_service_client::AdminServiceClient;
     let folder = tempfile::tempdir().unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_pistats"))
-        .args(["serve", "--listen", &format!("127.0.0.1:{}", free_port()), "--data"])
-        .arg(folder.path().join("data"))
-        .env("PISTATS_LOG__SEGMENT_MIB", "16")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut server = Ended(child);
+    let mut server = serve(free_port(), folder.path());
     let out = std::io::BufReader::new(server.0.stdout.take().unwrap());
     let printed = tokio::task::spawn_blocking(move || {
         out.lines().map_while(Result::ok).find(|line| line.contains("#sign-in=")).expect("a link among the first lines")

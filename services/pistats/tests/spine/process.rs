@@ -204,7 +204,7 @@ impl Drop for Process {
     }
 }
 
-async fn healthy(url: &str) -> bool {
+pub(crate) async fn healthy(url: &str) -> bool {
     let server =
         pistats::cli::Server { server: url.to_owned(), key: None, data: Default::default(), tls: Default::default() };
     pistats::commands::operate::check(&server).await.is_ok()
