@@ -51,7 +51,7 @@ async fn size(
     day: Day,
     is_today: bool,
 ) -> Result<ListSizesResponse, Status> {
-    let plan = if is_today { plan(tree, day) } else { plan_at_end_of(tree, day) };
+    let plan = if is_today { plan(tree, day) } else { plan_at_end_of(tree, day, &site.zone) };
     let found = shared.members(site, plan, false).await?;
     Ok(ListSizesResponse {
         day: day.to_string(),

@@ -9,7 +9,7 @@
 //! answer needs them. What the readers share ends here: how a leaf is read is theirs.
 
 use super::{Amount, Condition, Counted, Did, End, Node, Seen, Sequence, When, first_of_last};
-use crate::Day;
+use crate::{Day, Zone};
 
 /// A set that is read.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -86,13 +86,15 @@ pub(crate) const LAST_DAY: Day = Day(1_000_000);
 ///
 /// A member that is left selects nobody.
 pub fn plan(tree: &Node, today: Day) -> Plan {
-    Planner { leaves: Vec::new(), today, is_over: false }.plan(tree)
+    Planner { leaves: Vec::new(), today, over: None }.plan(tree)
 }
 
-/// Plans a tree as [`plan`] does, for the end of a day: as if nothing had happened after it.
-pub fn plan_at_end_of(tree: &Node, day: Day) -> Plan {
-    Planner { leaves: Vec::new(), today: day, is_over: true }.plan(tree)
+/// Plans a tree as [`plan`] does, for the end of a day: as if nothing had happened on a later one.
+pub fn plan_at_end_of(tree: &Node, day: Day, zone: &Zone) -> Plan {
+    let returns = zone.start_of(day.plus(1)) < zone.end_of(day);
+    Planner { leaves: Vec::new(), today: day, over: Some(Over { returns }) }.plan(tree)
 }
+
 /// A set, or all visitors but a set.
 struct Signed {
     complement: bool,
@@ -121,8 +123,14 @@ impl Several {
 struct Planner {
     leaves: Vec<Leaf>,
     today: Day,
-    /// Whether nothing after `today` counts.
-    is_over: bool,
+    /// Where nothing after `today` counts.
+    over: Option<Over>,
+}
+
+/// A day that is over.
+struct Over {
+    /// Whether the day came back after the next one had begun: a clock was set back over midnight.
+    returns: bool,
 }
 
 impl Planner {
@@ -136,9 +144,12 @@ impl Planner {
     }
 
     fn leaf(&mut self, leaf: Leaf) -> Sets {
-        let leaf = if self.is_over { leaf.until(self.today) } else { Some(leaf) };
+        let leaf = if self.over.is_some() { leaf.until(self.today) } else { Some(leaf) };
         // Only of days to come: nobody.
-        let Some(leaf) = leaf else { return Sets::Any(vec![]) };
+        leaf.map_or(Sets::Any(vec![]), |leaf| self.read(leaf))
+    }
+
+    fn read(&mut self, leaf: Leaf) -> Sets {
         let known = self.leaves.iter().position(|known| *known == leaf);
         Sets::Leaf(known.unwrap_or_else(|| {
             self.leaves.push(leaf);
@@ -212,6 +223,19 @@ impl Planner {
         Signed { complement, clean: true, sets: self.leaf(leaf) }
     }
 
+    fn first_seen(&mut self, first: Day, last: Day) -> Sets {
+        let seen = self.leaf(Leaf::FirstSeen { first, last });
+        let today = self.today;
+        if !self.over.as_ref().is_some_and(|over| over.returns) || today < first || last < today {
+            return seen;
+        }
+        // Who came when the next day had begun, and again when this one was back: of what counts, that is their first event.
+        let next = today.plus(1);
+        let ahead = self.read(Leaf::FirstSeen { first: next, last: next });
+        let there = self.present(today, today);
+        Sets::Any(vec![seen, Sets::Both { all: vec![ahead, there], but: vec![] }])
+    }
+
     fn seen(&mut self, Seen { end, when }: Seen) -> Signed {
         let today = self.today;
         match end {
@@ -222,7 +246,7 @@ impl Planner {
                     When::Since(day) => (day, LAST_DAY),
                     When::Before(day) => (FIRST_DAY, day.plus(-1)),
                 };
-                Signed { complement: false, clean: false, sets: self.leaf(Leaf::FirstSeen { first, last }) }
+                Signed { complement: false, clean: false, sets: self.first_seen(first, last) }
             }
             End::Last => match when {
                 When::LastDays(days) => {

@@ -151,7 +151,7 @@ fn everybody_is_read_only_where_the_answer_needs_them() {
 #[test]
 fn at_the_end_of_a_day_nothing_after_it_is_read() {
     let day = Day(10);
-    let at_the_end = |tree: &Node| plan_at_end_of(tree, day);
+    let at_the_end = |tree: &Node| plan_at_end_of(tree, day, &Zone::utc());
     let once = |days| Leaf::Did {
         conditions: vec![is(Dimension::EventName, "purchase")],
         at_least: 1,
@@ -174,6 +174,30 @@ fn at_the_end_of_a_day_nothing_after_it_is_read() {
     let latest = at_the_end(&Node::Latest(is(Dimension::Country, "DE")));
     let days = Some((Day(-1_000_000), day));
     assert_eq!(latest.leaves, [Leaf::Latest { condition: is(Dimension::Country, "DE"), days }]);
+}
+
+/// Newfoundland, 2010: at 00:01 of the 7th it was 23:01 of the 6th again.
+#[test]
+fn who_came_before_a_day_returned_and_again_on_it_is_of_that_day() {
+    let (day, zone) = (Day::parse("2010-11-06").unwrap(), Zone::named("America/St_Johns").unwrap());
+    let first_seen = |when, day| plan_at_end_of(&Node::Seen(Seen { end: End::First, when }), day, &zone);
+    let of = |first, last| Leaf::FirstSeen { first, last };
+    let there = |first, last| {
+        let days = Some((first, last));
+        Leaf::Did { conditions: vec![], at_least: 1, counted: Counted::Events, days }
+    };
+    let next = day.plus(1);
+    let everybody = there(Day(-1_000_000), day);
+    let both = |all| Sets::Both { all, but: vec![] };
+    for when in [When::Since(day), When::LastDays(1)] {
+        let plan = first_seen(when, day);
+        assert_eq!(plan.leaves, [of(day, day), of(next, next), there(day, day), everybody.clone()]);
+        let ahead = both(vec![Sets::Leaf(1), Sets::Leaf(2)]);
+        assert_eq!(plan.sets, both(vec![Sets::Any(vec![Sets::Leaf(0), ahead]), Sets::Leaf(3)]));
+    }
+    // Not asked for the day itself; or one that came once.
+    assert_eq!(first_seen(When::Before(day), day).leaves, [of(Day(-1_000_000), day.plus(-1)), everybody]);
+    assert_eq!(first_seen(When::LastDays(1), next).leaves, [of(next, next), there(Day(-1_000_000), next)]);
 }
 
 #[test]

@@ -198,7 +198,7 @@ async fn compare(seed: u64, trees: usize) -> Shown {
         let expected = oracle.segment(tree, &case.book, &case.zone, case.zone.end_of(*day).plus(-1));
         shown.moved += usize::from(expected != look.expected(tree, &case.book));
         for only_sql in [true, false] {
-            let planned = plan_at_end_of(&resolve(tree, &case.book).unwrap(), *day);
+            let planned = plan_at_end_of(&resolve(tree, &case.book).unwrap(), *day, &case.zone);
             let (members, reader) = look.members(&service, planned, only_sql).await;
             assert_eq!(members, expected, "{reader:?}; at the end of {day}; seed {seed}, tree {place}: {tree:?}");
         }
@@ -223,6 +223,12 @@ async fn random_segments_have_the_oracles_members_by_sql_and_by_bitmaps_and_no_w
     }
     assert_eq!(shown.spread.trees, wanted);
     shown.check();
+}
+
+/// In this history somebody came in the minute of the new day before the clocks of St John's went back, and again on the old day.
+#[tokio::test]
+async fn at_the_end_of_a_day_that_returned_after_midnight_members_are_the_oracles() {
+    assert!(compare(68, A_HISTORY).await.moved > 0);
 }
 
 #[tokio::test]
