@@ -58,17 +58,27 @@ impl Server {
         }
         let kept = Credentials::load()?;
         let found = kept.find(&self.server, site, scope).map(str::to_owned);
-        found.ok_or_else(|| {
-            let sites = kept.sites(&self.server);
-            let known = if sites.is_empty() { "none yet".to_owned() } else { sites.join(", ") };
-            format!("no {} key kept for this site; use --site NAME (known: {known}) or --key KEY", scope.name())
-        })
+        found.ok_or_else(|| missing(site, scope, &kept.sites(&self.server)))
     }
 
     /// A channel with a site's key.
     pub fn of_site(&self, site: Option<&str>, scope: Scope) -> Result<Authorized, String> {
         self.channel(&self.site_secret(site, scope)?)
     }
+}
+
+/// What to do about a key that is not kept; without a name the site is the only one there is.
+fn missing(site: Option<&str>, scope: Scope, known: &[&str]) -> String {
+    let scope = scope.name();
+    let named = site.or(if let [only] = known { Some(only) } else { None });
+    if let Some(site) = named.filter(|site| known.contains(site)) {
+        return format!(
+            "no {scope} key of {site} is kept for you: `pistats key create --site {site} --scope {scope}` makes one \
+             and keeps it, or show yours with --key"
+        );
+    }
+    let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
+    format!("no {scope} key kept for this site; use --site NAME (known: {known}) or --key KEY")
 }
 
 /// What a person reads of a status. Of a connection that could not be made it says why.
@@ -83,4 +93,23 @@ pub fn explain(status: &Status) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_kept_is_explained_by_what_is_missing() {
+        let two = ["one", "two"];
+        for (site, known) in [(Some("one"), &two[..]), (None, &two[..1])] {
+            let hint = missing(site, Scope::Manage, known);
+            assert!(hint.contains("`pistats key create --site one --scope manage`"), "{hint}");
+        }
+        for site in [None, Some("three")] {
+            let hint = missing(site, Scope::Read, &two);
+            assert!(hint.contains("--site NAME (known: one, two)") && !hint.contains("key create"), "{hint}");
+        }
+        assert!(missing(None, Scope::Read, &[]).contains("known: none yet"));
+    }
 }

@@ -16,10 +16,7 @@ use serde_json::json;
 type Client = PushServiceClient<Authorized>;
 
 fn client(args: &SegmentArgs, scope: Scope) -> Result<Client, Failure> {
-    let channel = args.server.of_site(args.site.as_deref(), scope).map_err(|error| match scope {
-        Scope::Manage => format!("{error}; `pistats key create --scope manage` makes one"),
-        _ => error,
-    })?;
+    let channel = args.server.of_site(args.site.as_deref(), scope)?;
     Ok(PushServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES))
 }
 

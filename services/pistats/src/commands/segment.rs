@@ -15,10 +15,7 @@ use serde_json::{Value, json};
 type Client = SegmentServiceClient<Authorized>;
 
 fn client(args: &SegmentArgs, scope: Scope) -> Result<Client, Failure> {
-    let channel = args.server.of_site(args.site.as_deref(), scope).map_err(|error| match scope {
-        Scope::Manage => format!("{error}; `pistats key create --scope manage` makes one"),
-        _ => error,
-    })?;
+    let channel = args.server.of_site(args.site.as_deref(), scope)?;
     Ok(SegmentServiceClient::new(channel).max_decoding_message_size(crate::client::MESSAGE_BYTES))
 }
 
