@@ -136,11 +136,14 @@ async fn on(
         ground = Ground::new(&args.work.clone().unwrap_or_else(std::env::temp_dir))?;
         let server = Postgres::start(&ground).await?;
         workplace = workplace.with("PISTATS_STORE__URL", &server.url());
-        figures.add("PostgreSQL: version", server.version().await?);
         postgres = Some(server);
     }
     let name = engine.name();
     let server = workplace.serve().await?;
+    if let Some(postgres) = &postgres {
+        // Now that the server has chosen: TimescaleDB where its files are installed.
+        figures.add("PostgreSQL: version", postgres.version().await?);
+    }
     let site = import::create_site(&workplace, &server).await?;
     let key = site.pointer("/keys/read").and_then(serde_json::Value::as_str).ok_or("the new site has no read key")?;
     let begun = Instant::now();

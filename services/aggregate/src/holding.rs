@@ -3,7 +3,7 @@
 //! ```text
 //!   beside folding                                        between two epochs
 //!   beat ─▶ extend ─▶ fewer than before? ─▶ lost          settle ─▶ gives back what is above its share,
-//!        ─▶ list ─▶ more or fewer than its share?                   takes what is free below it
+//!   look ─▶ list ─▶ more or fewer than its share?                    takes what is free below it
 //!                         └─▶ unsettled
 //!   late ─▶ no heartbeat came through in time ─▶ lost
 //! ```
@@ -23,6 +23,9 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// How often a heartbeat is looked at the others: what a dead one held is free as soon as its time has run out.
+const LOOKS: u32 = 4;
 
 /// What the supervisor must see to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,11 +126,16 @@ impl Holding {
 
     async fn beats(&self) {
         let mut is_failing = false;
+        let mut extended = Instant::now();
         loop {
             // Where something is missing it may become free at any moment.
             let is_whole = *self.news.borrow() == News::Settled && !self.held().is_empty();
-            tokio::time::sleep(if is_whole { self.heartbeat } else { self.heartbeat / 8 }).await;
-            match self.beat().await {
+            tokio::time::sleep(self.heartbeat / if is_whole { LOOKS } else { 2 * LOOKS }).await;
+            let is_due = !is_whole || extended.elapsed() >= self.heartbeat - self.heartbeat / (2 * LOOKS);
+            if is_due {
+                extended = Instant::now();
+            }
+            match if is_due { self.beat().await } else { self.look().await } {
                 Ok(()) => is_failing = false,
                 Err(error) => {
                     if !is_failing {
@@ -139,27 +147,35 @@ impl Holding {
         }
     }
 
+    /// Extends what is held, and looks.
     async fn beat(&self) -> Result<(), Error> {
-        let _turn = self.turn.lock().await;
-        let (asked, held) = (Instant::now(), self.held());
-        let kept = self.leases.extend(&self.owner, &held, self.ttl).await?;
-        let is_lost = kept.len() < held.len();
-        {
+        let is_lost = {
+            let _turn = self.turn.lock().await;
+            let (asked, held) = (Instant::now(), self.held());
+            let kept = self.leases.extend(&self.owner, &held, self.ttl).await?;
+            let is_lost = kept.len() < held.len();
             let mut state = self.state.lock();
             // Late in the meantime: what was given up is not taken up again.
             if state.held != held {
                 return Ok(());
             }
             *state = State { held: kept, until: Some(asked + self.ttl) };
-        }
+            is_lost
+        };
         if is_lost {
             self.news.send_replace(News::Lost);
             return Ok(());
         }
+        self.look().await
+    }
+
+    /// Whether all is shared as it should be.
+    async fn look(&self) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
         let leasing = self.leases.list().await?;
-        let share = share(&leasing, &self.owner);
+        let (held, share) = (self.held().len(), share(&leasing, &self.owner));
         let is_free = leasing.leases.iter().any(|lease| lease.owner.is_none());
-        if held.len() > share || held.len() < share && is_free {
+        if held > share || held < share && is_free {
             self.news.send_if_modified(|news| {
                 let is_new = *news == News::Settled;
                 if is_new {

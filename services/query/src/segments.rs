@@ -15,7 +15,7 @@ pub(crate) mod kept;
 mod sql;
 
 pub use crate::reports::{Audience, Clock};
-pub(crate) use bitmaps::{Reading, visitors};
+pub(crate) use bitmaps::{Reading, Step, visitors};
 pub(crate) use sql::members;
 pub use sql::statement;
 

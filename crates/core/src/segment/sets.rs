@@ -91,7 +91,7 @@ pub fn plan(tree: &Node, today: Day) -> Plan {
 
 /// Plans a tree as [`plan`] does, for the end of a day: as if nothing had happened on a later one.
 pub fn plan_at_end_of(tree: &Node, day: Day, zone: &Zone) -> Plan {
-    let returns = zone.start_of(day.plus(1)) < zone.end_of(day);
+    let returns = zone.comes_back(day);
     Planner { leaves: Vec::new(), today: day, over: Some(Over { returns }) }.plan(tree)
 }
 

@@ -105,6 +105,11 @@ impl Zone {
         self.midnight(day.plus(1), Fold::Later)
     }
 
+    /// Whether a civil day goes on after the next one had begun: a clock was set back over midnight.
+    pub fn comes_back(&self, day: Day) -> bool {
+        self.start_of(day.plus(1)) < self.end_of(day)
+    }
+
     /// The instant at which the clock on the wall shows a time of a day, given as microseconds after its midnight. Where it
     /// shows it twice, the first of both; where it skips it, the first instant after the gap.
     pub fn instant_of(&self, day: Day, since_midnight_us: i64) -> Micros {

@@ -48,6 +48,23 @@ impl DaySets {
         self.0.len()
     }
 
+    /// The days that have visitors.
+    pub(crate) fn days(&self) -> impl Iterator<Item = Day> {
+        self.0.keys().copied()
+    }
+
+    /// The visitors who are here on their last day of `all`.
+    pub(crate) fn on_last_of(&self, all: &DaySets) -> Arc<RoaringBitmap> {
+        let (mut here, mut later) = (RoaringBitmap::new(), RoaringBitmap::new());
+        for (day, visitors) in all.0.iter().rev() {
+            if let Some(own) = self.0.get(day) {
+                here |= own.as_ref() - &later;
+            }
+            later |= visitors.as_ref();
+        }
+        Arc::new(here)
+    }
+
     /// The visitors of at least so many days.
     pub(crate) fn in_days(&self, least: u32) -> RoaringBitmap {
         // Of those who were met n times so far, who is met again is met n + 1 times; the most first, so that a day counts once.

@@ -3,7 +3,7 @@
 use super::{Reports, aside};
 use crate::deadline::Deadline;
 use crate::plan::Tenant;
-use crate::segments::{Plans, Reader, Reading, kept, statement, visitors};
+use crate::segments::{Plans, Reader, Reading, Step, kept, statement, visitors};
 use crate::status;
 use crate::watch::Marks;
 use pistats_core::Micros;
@@ -56,12 +56,17 @@ impl Reports {
         let mut snapshot = self.snapshot(deadline).await?;
         let (days, _) = self.day_sets(&mut snapshot, tenant, &reading.wanted, vec![]).await?;
         let asking = tenant.clone();
-        let mut narrowed = deadline.bound(aside(move || reading.narrow(&asking, &days))).await?;
-        let statements = std::mem::take(&mut narrowed.statements);
-        let rows = if statements.is_empty() { Vec::new() } else { snapshot.read(statements).await? };
-        let as_of = snapshot.end();
-        let members = deadline.bound(aside(move || narrowed.members(&rows))).await?;
-        Ok(Audience { as_of, members, reader })
+        let mut step = deadline.bound(aside(move || reading.narrow(&asking, &days))).await?;
+        let members = loop {
+            let (narrowed, statement) = match step {
+                Step::Members(members) => break members,
+                Step::Ask(narrowed, statement) => (narrowed, statement),
+            };
+            let rows = snapshot.read(vec![statement]).await?.into_iter().next().unwrap_or_default();
+            let asking = tenant.clone();
+            step = deadline.bound(aside(move || narrowed.answered(&asking, &rows))).await?;
+        };
+        Ok(Audience { as_of: snapshot.end(), members, reader })
     }
 
     /// The marks of what sites keep as segments.
