@@ -25,6 +25,8 @@ pub enum Engine {
     #[default]
     DuckDb,
     Postgres,
+    /// PostgreSQL whose calm days are columns: few rows are not found by an index there.
+    Timescale,
 }
 
 /// How much a refresh takes on.

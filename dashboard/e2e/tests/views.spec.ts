@@ -190,6 +190,21 @@ test("more sites than a browser can watch come by pages, and all of them are in 
   await page.reload();
   await expect(status).toContainText("76 – 80");
   await expect(rows).toHaveCount(5);
+  // What is typed in the moment in which the list takes over what was typed before stays.
+  await page.evaluate((more) => {
+    const replace = history.replaceState.bind(history);
+    history.replaceState = (...address) => {
+      replace(...address);
+      history.replaceState = replace;
+      const field = document.querySelector<HTMLInputElement>("input[type=search]");
+      if (!field) throw new Error("no field to search in");
+      field.value = more;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+  }, `${many} 8`);
+  await page.getByRole("searchbox", { name: "Search sites" }).fill(`${many} 1`);
+  await expect(rows).toHaveCount(2);
+  await expect(page.getByRole("searchbox", { name: "Search sites" })).toHaveValue(`${many} 8`);
   const file = JSON.parse(await taken(page, "all sites", "JSON")) as Record<string, unknown>[];
   const own = file.filter(({ site }) => String(site).startsWith(many));
   expect(own.length).toBe(80);

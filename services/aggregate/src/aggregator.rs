@@ -8,7 +8,7 @@ use crate::notices::Notices;
 use crate::pauses::Pauses;
 use crate::stats::Stats;
 use crate::times::Times;
-use crate::{Config, Error, recall, upkeep, usual};
+use crate::{Config, Error, recall, upkeep};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use pistats_core::{Generation, Micros, PartitionId};
@@ -271,7 +271,6 @@ async fn start(setup: &Arc<Setup>, held: &mut Vec<Held>, recalls: &mut bool) -> 
     if *recalls {
         let (recalled, as_of) = recall::recall(setup, held).await?;
         setup.live.restart(recalled, &as_of, held);
-        usual::learn(setup, setup.live.now()).await?;
         *recalls = false;
     }
     let stands_at = checkpoints.iter().map(|checkpoint| (checkpoint.partition, checkpoint.next));

@@ -276,6 +276,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_dead_owner_held_is_found_between_two_heartbeats() {
+        let store = Arc::new(DuckStore::open(DuckConfig::memory()).unwrap());
+        let one = Holding::new(store.clone(), owner(1), LONG, Duration::from_secs(2));
+        let dead = Holding::new(store.clone(), owner(2), Duration::from_millis(50), LONG);
+        one.settle().await.unwrap();
+        dead.settle().await.unwrap();
+        one.settle().await.unwrap();
+        dead.settle().await.unwrap();
+        assert_eq!((held(&one), held(&dead)), (vec![0, 1, 2, 3], vec![4, 5, 6, 7]));
+
+        let until = one.state.lock().until;
+        tokio::select! {
+            () = one.beats() => {}
+            news = one.news() => assert_eq!(news, News::Unsettled),
+        }
+        assert_eq!(one.state.lock().until, until, "nothing was extended: no heartbeat was due yet");
+        one.settle().await.unwrap();
+        assert_eq!(held(&one).len(), 8);
+    }
+
+    #[tokio::test]
     async fn what_another_took_is_lost_at_the_next_heartbeat() {
         let store = Arc::new(DuckStore::open(DuckConfig::memory()).unwrap());
         let one = Holding::new(store.clone(), owner(1), Duration::ZERO, LONG);

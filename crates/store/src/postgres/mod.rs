@@ -163,7 +163,7 @@ async fn on<T: Send + 'static>(pool: PgPool, job: impl Job<T>) -> Result<T, Erro
 #[async_trait]
 impl Store for PgStore {
     fn engine(&self) -> Engine {
-        Engine::Postgres
+        self.pools.variant.engine()
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {

@@ -3,7 +3,7 @@
 //! Both serve the same relations. A warehouse stays what it was made as: the migrations that it has had say so.
 
 use super::failure::opening;
-use crate::Error;
+use crate::{Engine, Error};
 use sqlx::PgConnection;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType};
@@ -76,6 +76,14 @@ impl Variant {
             }
             Some("timescale") => Ok(Variant::Timescale),
             _ => Ok(Variant::Plain),
+        }
+    }
+
+    /// Whose SQL statements of reads are written in.
+    pub(super) fn engine(self) -> Engine {
+        match self {
+            Variant::Plain => Engine::Postgres,
+            Variant::Timescale => Engine::Timescale,
         }
     }
 

@@ -124,29 +124,7 @@ fn add_leaf(sql: &mut Sql<'_>, leaf: &Leaf, part: &str, among: Option<&str>) {
                 }
             }
         }
-        // Of few visitors all events can be put in order; of all that would cost more than two passes.
-        Leaf::Latest { condition, days } if among.is_some() => {
-            let (events, holds) = (events(sql, *days, among), meets(sql, condition));
-            format!(
-                "SELECT x.visitor FROM (SELECT DISTINCT ON (e.visitor) e.visitor, {holds} AS holds FROM event e \
-                 WHERE {events} ORDER BY e.visitor, e.time_us DESC, e.id DESC) x WHERE x.holds"
-            )
-        }
-        Leaf::Latest { condition, days } => {
-            // Of all days it is the same for every leaf.
-            let latest = if days.is_none() { "latest".to_owned() } else { format!("{part}latest") };
-            let events = events(sql, *days, None);
-            sql.part(
-                &latest,
-                format!("SELECT e.visitor, max(e.time_us) AS time_us FROM event e WHERE {events} GROUP BY e.visitor"),
-            );
-            let holds = meets(sql, condition);
-            format!(
-                "SELECT x.visitor FROM (SELECT DISTINCT ON (e.visitor) e.visitor, {holds} AS holds \
-                 FROM event e JOIN {latest} l ON l.visitor = e.visitor AND l.time_us = e.time_us \
-                 WHERE e.site = $1 AND NOT e.bot ORDER BY e.visitor, e.id DESC) x WHERE x.holds"
-            )
-        }
+        Leaf::Latest { condition, days } => latest(sql, part, condition, *days, among),
         Leaf::Sequence { steps, within_us, days } => sequence(sql, part, steps, *within_us, *days, among),
         Leaf::FirstSeen { first, last } => {
             let seen = newcomers(sql, part, Range::Days { first: *first, last: *last }, None);
@@ -154,6 +132,33 @@ fn add_leaf(sql: &mut Sql<'_>, leaf: &Leaf, part: &str, among: Option<&str>) {
         }
     };
     sql.part(part, body);
+}
+
+fn latest(
+    sql: &mut Sql<'_>,
+    part: &str,
+    condition: &Condition,
+    days: Option<(Day, Day)>,
+    among: Option<&str>,
+) -> String {
+    let events = events(sql, days, None);
+    // Each of few visitors' events can be put in order; of all visitors' that would cost more than two passes.
+    if let Some(list) = among {
+        let holds = meets(sql, condition);
+        return sql.dialect.latest_of(list, &events, &holds);
+    }
+    // Of all days it is the same for every leaf.
+    let latest = if days.is_none() { "latest".to_owned() } else { format!("{part}latest") };
+    sql.part(
+        &latest,
+        format!("SELECT e.visitor, max(e.time_us) AS time_us FROM event e WHERE {events} GROUP BY e.visitor"),
+    );
+    let holds = meets(sql, condition);
+    format!(
+        "SELECT x.visitor FROM (SELECT DISTINCT ON (e.visitor) e.visitor, {holds} AS holds \
+         FROM event e JOIN {latest} l ON l.visitor = e.visitor AND l.time_us = e.time_us \
+         WHERE e.site = $1 AND NOT e.bot ORDER BY e.visitor, e.id DESC) x WHERE x.holds"
+    )
 }
 
 fn sequence(

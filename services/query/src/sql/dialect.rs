@@ -20,13 +20,27 @@ pub(crate) trait Dialect: Sync + Debug {
 
     /// Whether a column is one of the numbers of a bound list.
     fn is_one_of(&self, column: &str, list: &str) -> String;
+
+    /// The visitors of a bound list whose latest event meets a condition, as a statement of one column. `events` says which
+    /// events `e` count. Of equal instants the greatest id is the latest.
+    fn latest_of(&self, list: &str, events: &str, holds: &str) -> String;
+}
+
+/// [`Dialect::latest_of`] by putting all events of those visitors in order.
+fn latest_in_order(dialect: &dyn Dialect, list: &str, events: &str, holds: &str) -> String {
+    let of_list = dialect.is_one_of("e.visitor", list);
+    format!(
+        "SELECT x.visitor FROM (SELECT DISTINCT ON (e.visitor) e.visitor, {holds} AS holds FROM event e \
+         WHERE {events} AND {of_list} ORDER BY e.visitor, e.time_us DESC, e.id DESC) x WHERE x.holds"
+    )
 }
 
 /// How statements for an engine are written.
 pub(crate) fn of(engine: Engine) -> &'static dyn Dialect {
     match engine {
         Engine::DuckDb => &DuckDb,
-        Engine::Postgres => &Postgres,
+        Engine::Postgres => &Postgres { columns: false },
+        Engine::Timescale => &Postgres { columns: true },
     }
 }
 
@@ -54,10 +68,17 @@ impl Dialect for DuckDb {
     fn is_one_of(&self, column: &str, list: &str) -> String {
         format!("{column} IN (SELECT unnest({list}))")
     }
+
+    fn latest_of(&self, list: &str, events: &str, holds: &str) -> String {
+        latest_in_order(self, list, events, holds)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Postgres;
+struct Postgres {
+    /// Calm days are columns.
+    columns: bool,
+}
 
 impl Dialect for Postgres {
     fn items(&self, list: &str) -> String {
@@ -84,5 +105,17 @@ impl Dialect for Postgres {
 
     fn is_one_of(&self, column: &str, list: &str) -> String {
         format!("{column} = ANY({list})")
+    }
+
+    fn latest_of(&self, list: &str, events: &str, holds: &str) -> String {
+        if self.columns {
+            return latest_in_order(self, list, events, holds);
+        }
+        // The index knows where a visitor's last row is; DISTINCT ON would read all of them.
+        format!(
+            "SELECT v.visitor FROM unnest({list}) AS v (visitor) CROSS JOIN LATERAL (\
+             SELECT {holds} AS holds FROM event e WHERE {events} AND e.visitor = v.visitor \
+             ORDER BY e.time_us DESC, e.id DESC LIMIT 1) x WHERE x.holds"
+        )
     }
 }

@@ -44,7 +44,7 @@ fn tree() -> Node {
 #[test]
 fn a_preview_shows_this_statement_and_these_values_on_every_engine() {
     let site = Site::new(SiteId(7), "", Zone::utc(), Micros(0));
-    for engine in [Engine::DuckDb, Engine::Postgres] {
+    for engine in [Engine::DuckDb, Engine::Postgres, Engine::Timescale] {
         let statement = statement(&Tenant::of(&site, engine), &plan(&tree(), Day(100)));
         let values = statement.values.iter().enumerate();
         let values: String = values.map(|(number, value)| format!("-- ${}: {value:?}\n", number + 1)).collect();

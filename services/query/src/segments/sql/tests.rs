@@ -45,7 +45,8 @@ fn a_tree_is_one_statement_of_joins_and_all_its_values_are_bound() {
 }
 
 #[test]
-fn both_engines_are_asked_in_the_same_words() {
+fn every_engine_is_asked_in_the_same_words() {
     let text = |engine| statement(&tenant(engine), &plan(&tree(), Day(100))).sql;
     assert_eq!(text(Engine::DuckDb), text(Engine::Postgres));
+    assert_eq!(text(Engine::DuckDb), text(Engine::Timescale));
 }
