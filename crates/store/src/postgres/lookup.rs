@@ -5,12 +5,13 @@
 use super::PgStore;
 use super::copy::narrow;
 use super::failure::engine;
+use super::variant::Variant;
 use crate::{Error, Found, HistoryEvent, KnownVisitor, Lookup, SessionsOf, VisitorHistory, WriterSequence};
 use pistats_core::ids::PARTITIONS;
 use pistats_core::{EventId, Micros, PartitionId, Session, SiteId, VisitorKey, VisitorNo};
 use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -140,9 +141,9 @@ impl Lookup for PgStore {
             return Ok(histories);
         }
         let (site, asked) = (sites(site)?, numbers(visitors.iter().copied())?);
-        let begin = self.pools.variant.snapshot();
+        let variant = self.pools.variant;
         let [events, sessions, known_rows] =
-            self.wait(move |conn| Box::pin(async move { read_histories(conn, begin, site, &asked).await }))?;
+            self.wait(move |conn| Box::pin(async move { read_histories(conn, variant, site, &asked).await }))?;
         let place: HashMap<u64, usize> = visitors.iter().enumerate().map(|(at, visitor)| (visitor.0, at)).collect();
         let of = |row: &PgRow| Ok::<_, Error>(place.get(&unsigned(row, 0)?).copied());
         for row in &events {
@@ -174,14 +175,12 @@ impl Lookup for PgStore {
         }
         let site = sites(site)?;
         let ids: Vec<Uuid> = ids.iter().map(|id| Uuid::from_bytes(id.0)).collect();
+        let of_list = self.pools.variant.is_one_of("id", "$2");
         self.wait(move |conn| {
             Box::pin(async move {
-                let rows = sqlx::query("SELECT id, visitor FROM event WHERE site = $1 AND id = ANY($2)")
-                    .bind(site)
-                    .bind(ids)
-                    .fetch_all(conn)
-                    .await
-                    .map_err(engine)?;
+                let select = format!("SELECT id, visitor FROM event WHERE site = $1 AND {of_list}");
+                let rows =
+                    sqlx::query(AssertSqlSafe(select)).bind(site).bind(ids).fetch_all(conn).await.map_err(engine)?;
                 rows.iter().map(|row| Ok((id(row, 0)?, VisitorNo(unsigned(row, 1)?)))).collect()
             })
         })
@@ -191,23 +190,34 @@ impl Lookup for PgStore {
 /// Events, living sessions and known rows of visitors, of one snapshot.
 async fn read_histories(
     conn: &mut PgConnection,
-    begin: &'static str,
+    variant: Variant,
     site: i32,
     visitors: &[i64],
 ) -> Result<[Vec<PgRow>; 3], Error> {
-    let mut tx = conn.begin_with(begin).await.map_err(engine)?;
+    let mut tx = conn.begin_with(variant.snapshot()).await.map_err(engine)?;
     let mut read = [Vec::new(), Vec::new(), Vec::new()];
+    let of_list = variant.is_one_of("visitor", "$2");
     let statements = [
-        "SELECT visitor, time_us, id, host || path, name = 'page_view', bot FROM event \
-         WHERE site = $1 AND visitor = ANY($2) ORDER BY visitor, time_us, id",
-        "SELECT visitor, first_us, first_id, last_us, last_id, entry_page, exit_page, events, page_views, bot_events \
-         FROM session WHERE site = $1 AND visitor = ANY($2) \
-         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 HAVING sum(sign) > 0 ORDER BY visitor, first_us, first_id",
+        format!(
+            "SELECT visitor, time_us, id, host || path, name = 'page_view', bot FROM event \
+             WHERE site = $1 AND {of_list} ORDER BY visitor, time_us, id"
+        ),
+        format!(
+            "SELECT visitor, first_us, first_id, last_us, last_id, entry_page, exit_page, events, page_views, bot_events \
+             FROM session WHERE site = $1 AND {of_list} \
+             GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 HAVING sum(sign) > 0 ORDER BY visitor, first_us, first_id"
+        ),
         "SELECT visitor, key, first_us FROM visitor WHERE site = $1 AND visitor = ANY($2) \
-         GROUP BY visitor, key, first_us HAVING sum(sign) > 0",
+         GROUP BY visitor, key, first_us HAVING sum(sign) > 0"
+            .to_owned(),
     ];
     for (rows, statement) in read.iter_mut().zip(statements) {
-        *rows = sqlx::query(statement).bind(site).bind(visitors).fetch_all(&mut *tx).await.map_err(engine)?;
+        *rows = sqlx::query(AssertSqlSafe(statement))
+            .bind(site)
+            .bind(visitors)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(engine)?;
     }
     tx.commit().await.map_err(engine)?;
     Ok(read)

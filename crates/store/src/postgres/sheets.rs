@@ -38,7 +38,8 @@ const ELSEWHERE_FROM: &str =
     "SELECT min(time_us) FROM event WHERE site = $1 AND day <> $2 AND time_us BETWEEN $3 AND $4";
 /// The events of other days, of the visitors whose sessions reach there.
 const ELSEWHERE: &str = "SELECT visitor, time_us, bot, value, country, device, browser, os, channel, name, host || path \
-    FROM event WHERE site = $1 AND day <> $2 AND time_us BETWEEN $3 AND $4 AND visitor = ANY($5)";
+    FROM event WHERE site = $1 AND day <> $2 AND time_us BETWEEN $3 AND $4 \
+    AND visitor IN (SELECT unnest($5))";
 
 /// Builds the sheets of at most `most` calm days. Returns how many it built, and how many are still to be built.
 pub(super) async fn refresh(

@@ -95,6 +95,17 @@ impl Variant {
         }
     }
 
+    /// Whether a column of an event or a session is one of a bound list.
+    pub(super) fn is_one_of(self, column: &str, list: &str) -> String {
+        match self {
+            // The list is searched for in an index.
+            Variant::Plain => format!("{column} = ANY({list})"),
+            // A list that the planner sees is planned into every chunk of columns: 8,000 ids take 12 seconds that way, 30,000
+            // gigabytes of memory. A join reads all columns once, in less than one (ADR 0021).
+            Variant::Timescale => format!("{column} IN (SELECT unnest({list}))"),
+        }
+    }
+
     /// How a transaction begins that reads several statements in one snapshot.
     pub(super) fn snapshot(self) -> &'static str {
         match self {

@@ -104,14 +104,18 @@ impl Dialect for Postgres {
     }
 
     fn is_one_of(&self, column: &str, list: &str) -> String {
-        format!("{column} = ANY({list})")
+        match self.columns {
+            false => format!("{column} = ANY({list})"),
+            // A list that the planner sees is planned into every chunk of columns, which takes more memory than there is.
+            true => format!("{column} IN (SELECT unnest({list}))"),
+        }
     }
 
     fn latest_of(&self, list: &str, events: &str, holds: &str) -> String {
         if self.columns {
             return latest_in_order(self, list, events, holds);
         }
-        // The index knows where a visitor's last row is; DISTINCT ON would read all of them.
+        // The index leads to a visitor's last row; DISTINCT ON would read all of them.
         format!(
             "SELECT v.visitor FROM unnest({list}) AS v (visitor) CROSS JOIN LATERAL (\
              SELECT {holds} AS holds FROM event e WHERE {events} AND e.visitor = v.visitor \

@@ -50,3 +50,23 @@ fn every_engine_is_asked_in_the_same_words() {
     assert_eq!(text(Engine::DuckDb), text(Engine::Postgres));
     assert_eq!(text(Engine::DuckDb), text(Engine::Timescale));
 }
+
+#[test]
+fn few_visitors_are_found_by_an_index_where_rows_have_one_and_joined_where_they_are_columns() {
+    let condition = is(Dimension::Country, "DE");
+    let latest = Leaf::Latest { condition: condition.clone(), days: None };
+    let twice = Leaf::Did { conditions: vec![condition], at_least: 2, counted: Counted::Events, days: None };
+    let few = RoaringBitmap::from_iter([3, 5]);
+    let asked = |engine, leaf: &Leaf| of_leaf(&tenant(engine), leaf, Some(&few));
+    for leaf in [&latest, &twice] {
+        for engine in [Engine::DuckDb, Engine::Postgres, Engine::Timescale] {
+            let statement = asked(engine, leaf);
+            assert!(statement.values.contains(&Cell::from(vec![3i64, 5])), "{engine:?}: {:?}", statement.values);
+            // A planner that sees the list would plan it into every chunk.
+            let is_joined = statement.sql.contains("e.visitor IN (SELECT unnest($2))");
+            assert_eq!(is_joined, engine != Engine::Postgres, "{engine:?}: {}", statement.sql);
+        }
+    }
+    assert!(asked(Engine::Postgres, &twice).sql.contains("e.visitor = ANY($2)"));
+    assert!(asked(Engine::Postgres, &latest).sql.contains("LATERAL"));
+}
