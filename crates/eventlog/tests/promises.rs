@@ -63,14 +63,18 @@ async fn every_answer_comes_after_the_sync_of_its_bytes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_order_check_notices_a_missing_and_a_late_sync() {
     for lie in [Syncs::Never, Syncs::Late] {
-        let (disk, log, calls) = forty_answers(lie).await;
-        assert!(answers_too_early(&calls).len() >= 30, "{lie:?}");
-        disk.restart_keeping(|_| false);
-        drop(log);
-        let kept = match open(&disk, config()) {
-            Ok(log) => bytes_of(&log, 0).await.len(),
-            Err(_) => 0,
-        };
+        let mut kept = 40;
+        // A late sync comes with the next write, and a segment that is prepared beside the answers may be that one.
+        for _ in 0..20 {
+            let (disk, log, calls) = forty_answers(lie).await;
+            assert!(answers_too_early(&calls).len() >= 30, "{lie:?}");
+            disk.restart_keeping(|_| false);
+            drop(log);
+            kept = kept.min(match open(&disk, config()) {
+                Ok(log) => bytes_of(&log, 0).await.len(),
+                Err(_) => 0,
+            });
+        }
         assert!(kept < 40, "{lie:?} lost nothing");
     }
 }
